@@ -1,0 +1,15 @@
+// Package capture is the first room: a source's change log comes in, raw topics and checkpoints go out.
+//
+// In: a Source (capture/postgres, …) that pushes whole rows in commit order and says where transactions end.
+//
+// Out: a raw topic for each table, "<pipeline>.<source>.<table>" (key = primary key, value = whole row, delete = tombstone;
+// Avro in Confluent's wire format; headers __op, __source_ts_ms, __pos, __txid), and "<pipeline>.<source>.checkpoints" with
+// offset vectors that mark where the topics together equal the source as of one commit.
+//
+// Guaranteed: the records of a key are in commit order; a checkpoint is written only after every record below it is acknowledged;
+// a position is confirmed to the source only after the checkpoint that covers it is acknowledged; nothing is kept on local
+// disk; of two workers that both believe they own a source, only the newer can write.
+//
+// To add a source: implement Source in a package of its own below this one, run capturetest.Run against it, and add a line to cmd's
+// table of connectors.
+package capture
