@@ -1,0 +1,117 @@
+// Package embedded runs a broker inside the process: franz-go's kfake with a data directory. It speaks the real protocol, so any client
+// can read it. It is for the demo, for tests and for a small shop on one machine; there is no replication.
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"shelfstream/internal/fault"
+)
+
+// Config says where the log is kept and where the broker listens.
+type Config struct {
+	Dir    string // data directory, made if missing; "" keeps everything in memory
+	Listen string // "127.0.0.1:0" (also "") takes any free port
+	// Compaction is how often compacted topics are cleaned; 0 means 15 s.
+	Compaction time.Duration
+	// Settings are broker settings beside ours, as in server.properties (such as message.max.bytes).
+	Settings map[string]string
+	Logger   *slog.Logger
+}
+
+// Broker is a running broker.
+type Broker struct {
+	cluster *kfake.Cluster
+	addr    string
+	lock    *dirLock
+	once    sync.Once
+	err     error
+}
+
+// Start opens the directory and listens. Every write is on disk before it is acknowledged. The error is a *fault.Fault if the directory
+// is in use by another process, or the address is.
+func Start(cfg Config) (*Broker, error) {
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.Compaction <= 0 {
+		cfg.Compaction = 15 * time.Second
+	}
+	host, portText, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return nil, &fault.Fault{Class: fault.Config, Where: "log.listen", What: fmt.Sprintf("%q is no address to listen on", cfg.Listen), Fix: "write it as host:port", Err: err}
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil || port < 0 || port > 65535 {
+		return nil, &fault.Fault{Class: fault.Config, Where: "log.listen", What: fmt.Sprintf("%q is no port", portText), Fix: "use a number from 0 to 65535; 0 takes a free one"}
+	}
+	b := &Broker{}
+	settings := map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(cfg.Compaction.Milliseconds(), 10)}
+	for k, v := range cfg.Settings {
+		settings[k] = v
+	}
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.ClusterID("shelfstream-embedded"), kfake.BrokerConfigs(settings),
+		kfake.GroupMinSessionTimeout(100 * time.Millisecond),
+		// kfake binds the port on 127.0.0.1 itself; the host is put in here so that a chosen one counts.
+		kfake.Ports(port), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			return net.Listen(network, net.JoinHostPort(host, portText))
+		}),
+	}
+	if cfg.Dir != "" {
+		if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
+			return nil, &fault.Fault{Class: fault.Environment, Where: "log.dir " + cfg.Dir, What: "the log's directory cannot be made", Fix: "check the path and its permissions", Err: err}
+		}
+		if b.lock, err = lockDir(filepath.Join(cfg.Dir, "lock")); err != nil {
+			return nil, err
+		}
+		opts = append(opts, kfake.DataDir(filepath.Join(cfg.Dir, "data")), kfake.SyncWrites())
+	}
+	if cfg.Logger != nil {
+		opts = append(opts, kfake.WithLogger(logger{cfg.Logger}))
+	}
+	b.cluster, err = kfake.NewCluster(opts...)
+	if err != nil {
+		err = &fault.Fault{
+			Class: fault.Environment, Where: "embedded log on " + cfg.Listen, What: "the embedded broker does not start",
+			Fix: "choose another address with log.listen, or stop what uses it", Err: err,
+		}
+		return nil, errors.Join(err, b.lock.release())
+	}
+	b.addr = b.cluster.ListenAddrs()[0]
+	return b, nil
+}
+
+// Addr is the address clients connect to, host:port.
+func (b *Broker) Addr() string { return b.addr }
+
+// Close ends every connection, writes what is left to disk and frees the directory.
+func (b *Broker) Close() error {
+	b.once.Do(func() {
+		b.cluster.Close()
+		b.err = b.lock.release()
+	})
+	return b.err
+}
+
+// logger passes kfake's own words on at debug level: they are about single requests.
+type logger struct{ log *slog.Logger }
+
+// Logf formats one of kfake's messages.
+func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
+	switch level {
+	case kfake.LogLevelError, kfake.LogLevelWarn:
+		l.log.Warn("embedded log: " + fmt.Sprintf(format, args...))
+	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
+	}
+}
