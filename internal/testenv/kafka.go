@@ -14,14 +14,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/segmentio/kafka-go"
 
 	"shelfstream/internal/fault"
 )
 
 // Kafka is a running single-node Apache Kafka in KRaft mode.
 type Kafka struct {
-	server
+	Broker
 	version string
 	cfg     kafkaConfig
 }
@@ -71,8 +70,8 @@ var quick = map[string]string{
 	"group.min.session.timeout.ms":         "500",
 	"offsets.topic.num.partitions":         "4",
 	"transaction.state.log.num.partitions": "4",
-	"broker.session.timeout.ms":            "3000",
-	"broker.heartbeat.interval.ms":         "500",
+	"broker.session.timeout.ms":            "2000",
+	"broker.heartbeat.interval.ms":         "250",
 	"controlled.shutdown.enable":           "false",
 }
 
@@ -99,7 +98,7 @@ func StartKafka(ctx context.Context, dir string, opts ...KafkaOption) (*Kafka, e
 	if err != nil {
 		return nil, err
 	}
-	k := &Kafka{version: version, cfg: cfg}
+	k := &Kafka{version: version, cfg: cfg, Broker: Broker{name: "Apache Kafka " + version, addr: hostPort(cfg.port)}}
 	conf, err := k.format(ctx, java, jars, p)
 	if err != nil {
 		return nil, errors.Join(err, p.remove())
@@ -107,34 +106,17 @@ func StartKafka(ctx context.Context, dir string, opts ...KafkaOption) (*Kafka, e
 	k.server = server{
 		place: p,
 		command: command{
-			name: "Apache Kafka " + version, path: java, dir: p.dir, log: filepath.Join(p.dir, "kafka.log"),
+			name: k.name, path: java, dir: p.dir, log: filepath.Join(p.dir, "kafka.log"),
 			args: append(jvmArgs(jars, p, "-Xms"+cfg.heap, "-Xmx"+cfg.heap, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true"), "kafka.Kafka", conf),
 		},
 		timeout: 90 * time.Second,
 		stopSig: syscall.SIGTERM,
-		probe:   k.answers,
+		probe:   func(ctx context.Context) error { return brokerAnswers(ctx, k.addr) },
 	}
 	if err := k.Restart(ctx); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
-	return k, nil
-}
-
-// answers asks for the cluster's metadata until the broker has registered itself with its controller, and for a coordinator-free
-// round trip to that broker.
-func (k *Kafka) answers(ctx context.Context) error {
-	t := &kafka.Transport{DialTimeout: 2 * time.Second}
-	defer t.CloseIdleConnections()
-	c := kafka.Client{Addr: kafka.TCP(k.Addr()), Transport: t, Timeout: 3 * time.Second}
-	m, err := c.Metadata(ctx, &kafka.MetadataRequest{})
-	if err != nil {
-		return err
-	}
-	if len(m.Brokers) == 0 {
-		return errors.New("the broker has not registered yet")
-	}
-	_, err = c.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}})
-	return err
+	return k, report(k.name)
 }
 
 func (c *kafkaConfig) pickPorts() error {
@@ -204,9 +186,6 @@ func (k *Kafka) format(ctx context.Context, java, jars string, p place) (conf st
 	return conf, nil
 }
 
-// Addr is host:port of the plain listener.
-func (k *Kafka) Addr() string { return hostPort(k.cfg.port) }
-
 // SASLAddr is host:port of the listener that KafkaUsers adds.
 func (k *Kafka) SASLAddr() string { return hostPort(k.cfg.saslPort) }
 
@@ -218,6 +197,3 @@ func (k *Kafka) SASLTLSAddr() string { return hostPort(k.cfg.saslTLSPort) }
 
 // Version is Kafka's version, "4.3.1".
 func (k *Kafka) Version() string { return k.version }
-
-// Name tells brokers apart in test output: "Apache Kafka 4.3.1".
-func (k *Kafka) Name() string { return "Apache Kafka " + k.version }

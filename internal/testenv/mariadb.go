@@ -106,7 +106,7 @@ func StartMariaDB(ctx context.Context, dir string, opts ...MariaDBOption) (*Mari
 	if err := m.Restart(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	return m, nil
+	return m, report(m.version)
 }
 
 // mysqlSocket is the path of the unix socket; a long one is not possible, so it goes by its bare name in the server's working directory.

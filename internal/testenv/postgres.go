@@ -113,7 +113,7 @@ func StartPostgres(ctx context.Context, dir string, opts ...PostgresOption) (*Po
 	if err := pg.Restart(ctx); err != nil {
 		return nil, errors.Join(err, pg.Close())
 	}
-	return pg, nil
+	return pg, report("PostgreSQL " + version)
 }
 
 // initPostgres makes the cluster unless there is one, and gives its directory.

@@ -109,3 +109,19 @@ func (s *server) LogTail(lines int) string { return tail(s.command.log, lines) }
 func (s *server) Close() error {
 	return errors.Join(s.Kill(), s.place.remove())
 }
+
+// Memory is the resident set of the main process now and its highest value so far, in bytes.
+func (s *server) Memory() (rss, peak int64, err error) { return memory(s.PID()) }
+
+// CPUSeconds is the user and system time that the main process and the processes it made have used so far.
+func (s *server) CPUSeconds() (float64, error) {
+	pid := s.PID()
+	total, err := cpuSeconds(pid)
+	for _, c := range children(pid) {
+		t, cerr := cpuSeconds(c)
+		if cerr == nil { // a back end may have ended meanwhile
+			total += t
+		}
+	}
+	return total, err
+}

@@ -87,11 +87,23 @@ func TestMariaDBKeepsItsDataOverKillAndRestart(t *testing.T) {
 	}
 }
 
-func TestKafkaKeepsItsRecordsOverKillAndRestart(t *testing.T) {
-	ctx := deadline(t, 3*time.Minute)
-	k, err := testenv.StartKafka(ctx, "")
-	must(t, err)
-	t.Cleanup(func() { must(t, k.Close()) })
+func TestBrokersKeepTheirRecordsOverKillAndRestart(t *testing.T) {
+	ctx := deadline(t, 5*time.Minute)
+	t.Run("embedded", func(t *testing.T) {
+		b, err := testenv.StartEmbedded(ctx, "", time.Second)
+		must(t, err)
+		t.Cleanup(func() { must(t, b.Close()) })
+		keepsRecords(t, ctx, b)
+	})
+	t.Run("kafka", func(t *testing.T) {
+		k, err := testenv.StartKafka(ctx, "")
+		must(t, err)
+		t.Cleanup(func() { must(t, k.Close()) })
+		keepsRecords(t, ctx, &k.Broker)
+	})
+}
+
+func keepsRecords(t *testing.T, ctx context.Context, k *testenv.Broker) {
 	tr := &kafka.Transport{}
 	t.Cleanup(tr.CloseIdleConnections)
 	c := &kafka.Client{Addr: kafka.TCP(k.Addr()), Transport: tr, Timeout: 10 * time.Second}
