@@ -14,6 +14,7 @@ import (
 //	k <lookup> <row key>                  join value of a lookup row, where its key does not tell
 //	r <lookup> <join value> <product>     products that look a value up, whether a row is there or not
 //	d <product>                           the product waits to be evaluated
+//	q <product>                           the product is parked
 //	w <instant, 8 bytes> <product>        the product changes by itself at the instant
 //	o <input> <partition, 2 bytes>        next offset of an input
 //	m <name>                              facts about the task
@@ -30,6 +31,7 @@ const (
 	kindWake       = 'w'
 	kindOffset     = 'o'
 	kindMeta       = 'm'
+	kindParked     = 'q'
 )
 
 // Slots of a product that are not rows.

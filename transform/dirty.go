@@ -1,0 +1,112 @@
+package transform
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// dirtyInMemory is how many waiting products a task remembers; past that it reads their marks from the store.
+const dirtyInMemory = 50_000
+
+// dirtySet is the products that wait to be evaluated. Each has a mark in the store, written with the row that made it wait; the
+// set in memory only spares reading the marks back while there are few.
+type dirtySet struct {
+	members  map[string]struct{}
+	overflow bool
+}
+
+func newDirtySet() *dirtySet { return &dirtySet{members: map[string]struct{}{}} }
+
+// add says whether the product has to be marked in the store.
+func (d *dirtySet) add(product []byte) bool {
+	if d.overflow {
+		return true
+	}
+	if _, ok := d.members[string(product)]; ok {
+		return false
+	}
+	if len(d.members) >= dirtyInMemory {
+		d.spill()
+		return true
+	}
+	d.members[string(product)] = struct{}{}
+	return true
+}
+
+func (d *dirtySet) spill() {
+	d.overflow = true
+	d.members = map[string]struct{}{}
+}
+
+// sorted gives the members in the order of their names, so that a run always emits in the same order.
+func (d *dirtySet) sorted() []string {
+	out := make([]string, 0, len(d.members))
+	for p := range d.members {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (d *dirtySet) reset() {
+	if len(d.members) > 1000 {
+		d.members = map[string]struct{}{}
+	}
+	clear(d.members)
+	d.overflow = false
+}
+
+// markDirty makes a product wait to be evaluated.
+func (t *task) markDirty(b *pebble.Batch, product []byte) error {
+	if !t.dirty.add(product) {
+		return nil
+	}
+	t.buf = t.prefix.dirty(t.buf, product)
+	if err := b.Set(t.buf, nil, nil); err != nil {
+		return fmt.Errorf("mark a product: %w", err)
+	}
+	return nil
+}
+
+// markDue makes every product wait whose time has come.
+func (t *task) markDue(now time.Time) error {
+	lower := t.prefix.key(nil, kindWake)
+	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: t.prefix.wake(nil, now.UnixMicro()+1, nil)})
+	if err != nil {
+		return fmt.Errorf("read the time index: %w", err)
+	}
+	b := t.openBatch()
+	for it.First(); it.Valid(); it.Next() {
+		if err := t.markDirty(b, it.Key()[len(lower)+8:]); err != nil {
+			return err
+		}
+		// The entry itself goes when the product is evaluated and its next instant is known.
+		if b.Len() >= applyBatchBytes {
+			if err := t.commitApplied(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("read the time index: %w", err)
+	}
+	return t.commitApplied()
+}
+
+// nextWake is the first instant in the time index.
+func (t *task) nextWake() (time.Time, bool, error) {
+	lower := t.prefix.key(nil, kindWake)
+	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: t.prefix.key(nil, kindWake+1)})
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("read the time index: %w", err)
+	}
+	var at time.Time
+	ok := it.First()
+	if ok {
+		at = time.UnixMicro(wakeInstant(it.Key()))
+	}
+	return at, ok, it.Close()
+}

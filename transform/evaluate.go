@@ -1,0 +1,376 @@
+package transform
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2"
+
+	"shelfstream/internal/fault"
+	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
+	"shelfstream/transform/rules"
+)
+
+// evaluateChunk is how many products are evaluated between two marks of the producer. Two chunks are under way at once, so that
+// the next is computed while the one before is acknowledged.
+const evaluateChunk = 2000
+
+// evaluation computes products. It belongs to its task's goroutine; its buffers are used again for each product.
+type evaluation struct {
+	t         *task
+	evaluator *rules.Evaluator
+	in        rules.Input
+	result    rules.Result
+	lookups   []lookupCache
+
+	arena    []byte          // the bytes of the rows of one product
+	values   []schemas.Value // their values
+	origins  []rowOrigin     // where they came from, kept for explain and for the faults' texts
+	iter     *pebble.Iterator
+	facts    facts
+	joins    []byte
+	product  []byte
+	rowKey   []byte
+	key      []schemas.Value
+	row      []schemas.Value
+	scratch  []byte
+	keyBytes []byte
+	value    []byte
+	headers  []kafka.Header
+	pending  []chunk
+}
+
+// rowOrigin says where a row of the product came from; the row tells it apart after sorting.
+type rowOrigin struct {
+	input int
+	row   []schemas.Value
+	origin
+}
+
+// facts are what the store knows of a product beside its rows. They alias the evaluation's arena.
+type facts struct {
+	emitted []byte // hash 8, time ms 8, key
+	parked  []byte // JSON
+	wake    []byte // instant 8
+	joins   []byte
+}
+
+// chunk is evaluated products on their way: the batch is written once the records before mark are acknowledged.
+type chunk struct {
+	batch *pebble.Batch
+	mark  *kafka.Mark
+}
+
+func newEvaluation(t *task) *evaluation {
+	e := &evaluation{t: t, evaluator: t.program.NewEvaluator()}
+	e.in.Children = make([][][]schemas.Value, t.layout.children)
+	e.in.Lookups = make([][][]schemas.Value, t.layout.lookups())
+	e.lookups = make([]lookupCache, t.layout.lookups())
+	return e
+}
+
+// run evaluates every product that waits, and returns how many records it emitted.
+func (e *evaluation) run(ctx context.Context, tgt *target) (int, error) {
+	t := e.t
+	if len(t.dirty.members) == 0 && !t.dirty.overflow {
+		return 0, nil
+	}
+	e.in.Now = t.zoneNow
+	e.headers = append(e.headers[:0],
+		kafka.Header{Key: headerSourceTS, Value: fmt.Appendf(nil, "%d", tgt.commitUS/1000)},
+		kafka.Header{Key: headerPos, Value: []byte(tgt.position)})
+	emitted, err := e.all(ctx)
+	if e.iter != nil {
+		err = errors.Join(err, e.iter.Close())
+		e.iter = nil
+	}
+	for len(e.pending) > 0 && err == nil {
+		err = e.settle(ctx)
+	}
+	for _, c := range e.pending {
+		_ = c.batch.Close()
+	}
+	e.pending = e.pending[:0]
+	if err == nil {
+		t.dirty.reset()
+	}
+	return emitted, err
+}
+
+func (e *evaluation) all(ctx context.Context) (int, error) {
+	var err error
+	lower := e.t.prefix.key(nil, kindProduct)
+	e.iter, err = e.t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: e.t.prefix.key(nil, kindProduct+1)})
+	if err != nil {
+		return 0, fmt.Errorf("read the state store: %w", err)
+	}
+	if !e.t.dirty.overflow {
+		return e.chunks(ctx, slices.Values(e.t.dirty.sorted()))
+	}
+	marks := e.t.prefix.key(nil, kindDirty)
+	it, err := e.t.store.db.NewIter(&pebble.IterOptions{LowerBound: marks, UpperBound: e.t.prefix.key(nil, kindDirty+1)})
+	if err != nil {
+		return 0, fmt.Errorf("read the dirty marks: %w", err)
+	}
+	n, err := e.chunks(ctx, func(yield func(string) bool) {
+		for it.First(); it.Valid(); it.Next() {
+			if !yield(string(it.Key()[len(marks):])) {
+				return
+			}
+		}
+	})
+	return n, errors.Join(err, it.Close())
+}
+
+// chunks evaluates products in the order given.
+func (e *evaluation) chunks(ctx context.Context, products func(func(string) bool)) (int, error) {
+	batch := e.t.store.db.NewBatch()
+	emitted, in := 0, 0
+	for p := range products {
+		sent, err := e.one(ctx, batch, []byte(p))
+		if err != nil {
+			_ = batch.Close()
+			return emitted, err
+		}
+		if sent {
+			emitted++
+		}
+		if in++; in == evaluateChunk {
+			if err := e.seal(ctx, batch); err != nil {
+				return emitted, err
+			}
+			batch, in = e.t.store.db.NewBatch(), 0
+			e.t.watch.set(func(o *observer) { o.state, o.waiting = "evaluating", fmt.Sprintf("%d products sent", emitted) })
+		}
+	}
+	return emitted, e.seal(ctx, batch)
+}
+
+// seal queues a batch behind the records that it stands for, and keeps at most two on their way.
+func (e *evaluation) seal(ctx context.Context, batch *pebble.Batch) error {
+	e.pending = append(e.pending, chunk{batch: batch, mark: e.t.producer.Mark()})
+	if len(e.pending) > 2 {
+		return e.settle(ctx)
+	}
+	return nil
+}
+
+// settle waits for the oldest chunk's records and only then forgets that its products waited.
+func (e *evaluation) settle(ctx context.Context) error {
+	c := e.pending[0]
+	if err := c.mark.Wait(ctx); err != nil {
+		return fmt.Errorf("emit: %w", err)
+	}
+	e.pending = slices.Delete(e.pending, 0, 1)
+	if err := e.t.saveOutput(c.batch, c.mark); err != nil {
+		return err
+	}
+	if err := c.batch.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("write the state store: %w", err)
+	}
+	return c.batch.Close()
+}
+
+// one evaluates one product and produces what differs. batch gets what the store must know once it is acknowledged.
+func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byte) (bool, error) {
+	t := e.t
+	t.metrics.evaluated.Inc()
+	if err := batch.Delete(t.prefix.dirty(t.buf, product), nil); err != nil {
+		return false, fmt.Errorf("add to a state batch: %w", err)
+	}
+	loadErr := e.load(ctx, product)
+	if loadErr != nil && fault.All(loadErr) == nil {
+		return false, loadErr
+	}
+	if e.in.Root == nil && loadErr == nil {
+		return e.gone(ctx, batch, product)
+	}
+	if loadErr == nil {
+		if err := e.relate(batch, product); err != nil {
+			return false, err
+		}
+		if loadErr = e.lookUp(ctx); loadErr != nil && fault.All(loadErr) == nil {
+			return false, loadErr
+		}
+	}
+	e.result.Wake, e.result.Include = time.Time{}, true
+	err := loadErr
+	if err == nil {
+		err = e.evaluator.Eval(&e.in, &e.result)
+	}
+	// A product that is parked today may be whole tomorrow, so its next instant counts either way.
+	if err := e.schedule(batch, product, e.result.Wake); err != nil {
+		return false, err
+	}
+	if err == nil && !e.result.Include {
+		return e.withdraw(ctx, batch, product)
+	}
+	if err == nil {
+		e.value, err = t.outCodec.AppendValue(schemas.AppendFrame(e.value[:0], t.valueID), e.result.Row)
+	}
+	if err == nil {
+		e.keyBytes, err = t.outCodec.AppendKey(schemas.AppendFrame(e.keyBytes[:0], t.keyID), e.result.Row)
+	}
+	if err != nil {
+		return false, e.park(ctx, batch, product, err)
+	}
+	if err := e.unpark(ctx, batch, product); err != nil {
+		return false, err
+	}
+	hash := xxhash.Sum64(e.value)
+	if len(e.facts.emitted) >= 8 && binary.BigEndian.Uint64(e.facts.emitted) == hash {
+		return false, nil
+	}
+	return true, e.emit(ctx, batch, product, hash)
+}
+
+func (e *evaluation) emit(ctx context.Context, batch *pebble.Batch, product []byte, hash uint64) error {
+	t := e.t
+	if err := t.producer.Produce(ctx, t.topic, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: e.keyBytes, Value: e.value, Headers: e.headers}); err != nil {
+		return fmt.Errorf("emit: %w", err)
+	}
+	t.metrics.emitted.Inc()
+	return t.saveEmitted(batch, product, hash, e.keyBytes)
+}
+
+// gone removes a product whose root row is no more.
+func (e *evaluation) gone(ctx context.Context, batch *pebble.Batch, product []byte) (bool, error) {
+	if err := e.unrelate(batch, product); err != nil {
+		return false, err
+	}
+	if err := e.schedule(batch, product, time.Time{}); err != nil {
+		return false, err
+	}
+	return e.withdraw(ctx, batch, product)
+}
+
+// withdraw sends a tombstone if the product was ever emitted.
+func (e *evaluation) withdraw(ctx context.Context, batch *pebble.Batch, product []byte) (bool, error) {
+	t := e.t
+	if err := e.unpark(ctx, batch, product); err != nil {
+		return false, err
+	}
+	if len(e.facts.emitted) < 16 {
+		return false, nil
+	}
+	if err := t.producer.Produce(ctx, t.topic, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: e.facts.emitted[16:], Headers: e.headers}); err != nil {
+		return false, fmt.Errorf("emit: %w", err)
+	}
+	t.metrics.tombstones.Inc()
+	return true, t.deleteFact(batch, product, slotEmitted)
+}
+
+// load reads a product's rows and facts from the store. A row that cannot be decoded is a fault of the product.
+func (e *evaluation) load(ctx context.Context, product []byte) error {
+	e.arena, e.values, e.origins = e.arena[:0], e.values[:0], e.origins[:0]
+	e.facts = facts{}
+	e.in.Root = nil
+	for i := range e.in.Children {
+		e.in.Children[i] = e.in.Children[i][:0]
+	}
+	e.rowKey = e.t.prefix.product(e.rowKey, product)
+	pre := e.rowKey
+	var bad error
+	for ok := e.iter.SeekGE(pre); ok && bytes.HasPrefix(e.iter.Key(), pre); ok = e.iter.Next() {
+		slot := e.iter.Key()[len(pre)]
+		raw := e.keep(e.iter.Value())
+		if slot >= slotFirstFact {
+			switch slot {
+			case slotEmitted:
+				e.facts.emitted = raw
+			case slotParked:
+				e.facts.parked = raw
+			case slotWake:
+				e.facts.wake = raw
+			case slotJoins:
+				e.facts.joins = raw
+			}
+			continue
+		}
+		if int(slot) > e.t.layout.children {
+			continue
+		}
+		row, err := e.decode(ctx, int(slot), raw)
+		if err != nil {
+			bad = errors.Join(bad, err)
+			continue
+		}
+		if slot == 0 {
+			e.in.Root = row
+		} else {
+			e.in.Children[slot-1] = append(e.in.Children[slot-1], row)
+		}
+	}
+	if err := e.iter.Error(); err != nil {
+		return fmt.Errorf("read the state store: %w", err)
+	}
+	for i := range e.in.Children {
+		e.sort(e.t.layout.child(i), e.in.Children[i])
+	}
+	return bad
+}
+
+// keep copies bytes that an iterator will change into the arena. Growing it leaves older slices on the older array.
+func (e *evaluation) keep(b []byte) []byte {
+	if cap(e.arena)-len(e.arena) < len(b) {
+		e.arena = make([]byte, 0, max(2*cap(e.arena), len(b), 16<<10))
+	}
+	at := len(e.arena)
+	e.arena = append(e.arena, b...)
+	return e.arena[at:len(e.arena):len(e.arena)]
+}
+
+// decode reads a stored row into the values of this evaluation.
+func (e *evaluation) decode(ctx context.Context, inputIndex int, raw []byte) ([]schemas.Value, error) {
+	in := e.t.layout.inputs[inputIndex]
+	o, value, err := parseRow(raw)
+	if err != nil {
+		return nil, err
+	}
+	n := len(in.table.Columns)
+	if cap(e.values)-len(e.values) < n {
+		e.values = make([]schemas.Value, 0, max(2*cap(e.values), n, 256))
+	}
+	at := len(e.values)
+	row, err := e.t.decoders.row(ctx, in, e.values[at:at:at+n], value)
+	if err != nil {
+		if len(fault.All(err)) > 0 {
+			return nil, err
+		}
+		return nil, &fault.Fault{Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", in.topic, o.partition, o.offset), What: "the row cannot be read",
+			Fix: "see who else writes to this topic; `shelfstream capture resnapshot` writes the table's rows again", Err: err}
+	}
+	e.values = e.values[:at+n]
+	e.origins = append(e.origins, rowOrigin{inputIndex, row, o})
+	return row, nil
+}
+
+// sort puts child rows in the configured order, then in the order of their key.
+func (e *evaluation) sort(in *input, rows [][]schemas.Value) {
+	if len(rows) < 2 {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b []schemas.Value) int {
+		for _, o := range in.order {
+			if c := schemas.Compare(a[o.column], b[o.column]); c != 0 {
+				if o.desc {
+					return -c
+				}
+				return c
+			}
+		}
+		for _, k := range in.table.Key {
+			if c := schemas.Compare(a[k], b[k]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}

@@ -1,0 +1,324 @@
+package transform
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2"
+
+	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
+)
+
+// Facts about a task.
+const (
+	metaLayout = "layout" // what the keys of the store depend on; another value means to rebuild
+	metaRules  = "rules"  // the program's hash; another value means to evaluate everything
+	metaOutput = "output" // next offset of the cleaned topic that the emitted hashes know of
+	metaParked = "parked" // the same for the parked topic
+	metaAlive  = "alive"  // when the task last wrote, ms
+)
+
+// restore brings the store in line with the topics before anything is evaluated.
+func (t *task) restore(ctx context.Context) error {
+	t.watch.set(func(o *observer) { o.state = "restoring" })
+	if err := t.checkAge(); err != nil {
+		return err
+	}
+	if err := t.checkLayout(); err != nil {
+		return err
+	}
+	if err := t.restoreOutput(ctx, t.topic, metaOutput, t.restoreEmitted); err != nil {
+		return err
+	}
+	if err := t.restoreOutput(ctx, t.parked, metaParked, t.restoreParked); err != nil {
+		return err
+	}
+	if err := t.restoreMarks(); err != nil {
+		return err
+	}
+	if err := t.countParked(); err != nil {
+		return err
+	}
+	if err := t.checkRules(); err != nil {
+		return err
+	}
+	return t.openFeeds(ctx)
+}
+
+// checkAge throws the state away if the topics may have forgotten tombstones since it was last written.
+func (t *task) checkAge() error {
+	v, err := t.store.get(nil, t.prefix.meta(nil, metaAlive))
+	if err != nil || len(v) != 8 {
+		return err
+	}
+	age := t.clock().Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(v))))
+	if t.retention <= 0 || age < t.retention {
+		return nil
+	}
+	t.log.Warn("state is older than the topics keep tombstones, rebuilding", "view", t.layout.view.Name, "partition", t.partition, "age", age)
+	return t.wipe()
+}
+
+// wipe forgets everything about the task; what is emitted is restored from the topics.
+func (t *task) wipe() error {
+	if err := t.store.db.DeleteRange(t.prefix[:], t.prefix.end(), pebble.Sync); err != nil {
+		return fmt.Errorf("clear the state: %w", err)
+	}
+	t.dirty.reset()
+	return nil
+}
+
+func (t *task) checkLayout() error {
+	h := sha256.New()
+	for _, in := range t.layout.inputs {
+		fmt.Fprintf(h, "%d %s %v %v\n", in.kind, in.topic, names(in.table, in.join), names(in.table, in.table.Key))
+		if in.kind == inputLookup {
+			fmt.Fprintf(h, "%v\n", names(t.layout.root().table, in.rootJoin))
+		}
+	}
+	want := h.Sum(nil)
+	k := t.prefix.meta(nil, metaLayout)
+	have, err := t.store.get(nil, k)
+	if err != nil || bytes.Equal(have, want) {
+		return err
+	}
+	if have != nil {
+		t.log.Info("view reads other tables than before, rebuilding its state", "view", t.layout.view.Name, "partition", t.partition)
+	}
+	if err := t.wipe(); err != nil {
+		return err
+	}
+	return t.store.db.Set(k, want, pebble.Sync)
+}
+
+// checkRules makes every product wait if the rules are not those under which the state was evaluated.
+func (t *task) checkRules() error {
+	want := t.program.Hash()
+	k := t.prefix.meta(nil, metaRules)
+	have, err := t.store.get(nil, k)
+	if err != nil || bytes.Equal(have, want[:]) {
+		return err
+	}
+	lower := t.prefix.key(nil, kindProduct)
+	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: t.prefix.key(nil, kindProduct+1)})
+	if err != nil {
+		return fmt.Errorf("read the state store: %w", err)
+	}
+	b := t.openBatch()
+	var product []byte
+	for ok := it.First(); ok; {
+		var whole bool
+		product, _, whole = cutPart(product, it.Key()[len(lower):])
+		if !whole {
+			return errors.Join(errRowCorrupt, it.Close())
+		}
+		if err := t.markDirty(b, product); err != nil {
+			return errors.Join(err, it.Close())
+		}
+		if b.Len() > applyBatchBytes {
+			if err := t.commitApplied(); err != nil {
+				return errors.Join(err, it.Close())
+			}
+		}
+		ok = it.SeekGE(upperBound(t.prefix.product(nil, product)))
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("read the state store: %w", err)
+	}
+	if err := b.Set(k, want[:], nil); err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	return t.commitApplied()
+}
+
+// restoreMarks reads the marks that an earlier run left.
+func (t *task) restoreMarks() error {
+	lower := t.prefix.key(nil, kindDirty)
+	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: t.prefix.key(nil, kindDirty+1)})
+	if err != nil {
+		return fmt.Errorf("read the dirty marks: %w", err)
+	}
+	for it.First(); it.Valid() && !t.dirty.overflow; it.Next() {
+		t.dirty.add(it.Key()[len(lower):])
+	}
+	return it.Close()
+}
+
+// countParked counts the products that earlier runs parked.
+func (t *task) countParked() error {
+	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: t.prefix.key(nil, kindParked), UpperBound: t.prefix.key(nil, kindParked+1)})
+	if err != nil {
+		return fmt.Errorf("read the parked products: %w", err)
+	}
+	n := 0
+	for it.First(); it.Valid(); it.Next() {
+		n++
+	}
+	t.watch.set(func(o *observer) { o.parked = n })
+	return it.Close()
+}
+
+// restoreOutput reads what one of the task's output partitions holds beyond what the store knows: another owner wrote it, or this one
+// before it crashed. The fence has been set, so the end is the end.
+func (t *task) restoreOutput(ctx context.Context, topic, meta string, take func(b *pebble.Batch, product []byte, r *kafka.Record) error) error {
+	v, err := t.store.get(nil, t.prefix.meta(nil, meta))
+	if err != nil {
+		return err
+	}
+	start, err := t.client.StartOffset(ctx, topic, t.partition)
+	if err != nil {
+		return fmt.Errorf("find the start of %s: %w", topic, err)
+	}
+	end, err := t.client.EndOffset(ctx, topic, t.partition)
+	if err != nil {
+		return fmt.Errorf("find the end of %s: %w", topic, err)
+	}
+	from := start
+	if len(v) == 8 {
+		from = max(start, int64(binary.BigEndian.Uint64(v)))
+	}
+	if from > end {
+		return t.outputLost(topic, from, end)
+	}
+	b := t.openBatch()
+	err = t.client.Scan(ctx, topic, t.partition, from, end, func(r *kafka.Record) error {
+		_, body, err := schemas.ParseFrame(r.Key)
+		if err == nil {
+			t.eval.key, err = t.outCodec.DecodeKey(t.eval.key, body)
+		}
+		if err != nil {
+			return t.reject(&input{topic: topic}, t.partition, r, err)
+		}
+		product := t.rowKey(t.eval.key)
+		if err := take(b, bytes.Clone(product), r); err != nil {
+			return err
+		}
+		if b.Len() > applyBatchBytes {
+			return t.commitApplied()
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("restore from %s/%d: %w", topic, t.partition, err)
+	}
+	if err := b.Set(t.prefix.meta(nil, meta), binary.BigEndian.AppendUint64(nil, uint64(end)), nil); err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	return t.commitApplied()
+}
+
+// outputLost: the output topic is shorter than it was, so it was made anew or lost records. Everything is sent again.
+func (t *task) outputLost(topic string, from, end int64) error {
+	t.log.Warn("output topic is shorter than it was, sending every product again", "topic", topic, "partition", t.partition, "known", from, "end", end)
+	if err := t.wipe(); err != nil {
+		return err
+	}
+	return &rebuildError{topic: topic}
+}
+
+// rebuildError makes the runner start the task again, on the state that was just cleared.
+type rebuildError struct{ topic string }
+
+func (e *rebuildError) Error() string { return "state cleared because of " + e.topic }
+
+func (t *task) restoreEmitted(b *pebble.Batch, product []byte, r *kafka.Record) error {
+	if r.Value == nil {
+		if err := t.deleteFact(b, product, slotEmitted); err != nil {
+			return err
+		}
+	} else if err := t.saveEmitted(b, product, xxhash.Sum64(r.Value), r.Key); err != nil {
+		return err
+	}
+	// Whether it is right is for the evaluation to say: the same bytes are not sent again.
+	return t.markDirty(b, product)
+}
+
+func (t *task) restoreParked(b *pebble.Batch, product []byte, r *kafka.Record) error {
+	var fact []byte
+	if r.Value != nil {
+		fact = restoredPark(r)
+	}
+	if err := t.setParked(b, product, fact); err != nil {
+		return err
+	}
+	return t.markDirty(b, product)
+}
+
+// openFeeds begins to fetch every input where the store ends.
+func (t *task) openFeeds(ctx context.Context) error {
+	t.feeds = t.feeds[:0]
+	for i, in := range t.layout.inputs {
+		partitions := []int32{t.partition}
+		if in.kind == inputLookup {
+			n, err := t.client.Partitions(ctx, in.topic)
+			if err != nil {
+				return fmt.Errorf("look at %s: %w", in.topic, err)
+			}
+			partitions = partitions[:0]
+			for p := range int32(n) {
+				partitions = append(partitions, p)
+			}
+		}
+		for _, p := range partitions {
+			v, err := t.store.get(nil, t.prefix.offset(nil, i, p))
+			if err != nil {
+				return err
+			}
+			f := &feed{in: i, partition: p}
+			if len(v) == 8 {
+				f.next = int64(binary.BigEndian.Uint64(v))
+			} else if f.next, err = t.client.StartOffset(ctx, in.topic, p); err != nil {
+				return fmt.Errorf("find the start of %s: %w", in.topic, err)
+			}
+			f.saved = f.next
+			t.feeds = append(t.feeds, f)
+			t.fetcher.Add(in.topic, p, f.next)
+		}
+	}
+	return nil
+}
+
+// inputLost: the store is not on the topic's line any more (offset below its start or beyond its end). It is a cache: rebuild.
+func (t *task) inputLost(f *feed, out *kafka.OffsetOutOfRangeError) error {
+	if f.saved == 0 && f.next <= out.Start {
+		// Nothing was read yet and the topic begins later: compaction or retention took the beginning.
+		f.next = out.Start
+		t.fetcher.Add(out.Topic, out.Partition, out.Start)
+		return nil
+	}
+	t.log.Warn("state is not on the topic's line any more, rebuilding", "topic", out.Topic, "partition", out.Partition, "offset", out.Offset, "start", out.Start, "end", out.End)
+	if err := t.wipe(); err != nil {
+		return err
+	}
+	return &rebuildError{topic: out.Topic}
+}
+
+func (t *task) saveOffset(b *pebble.Batch, f *feed) error {
+	if err := b.Set(t.prefix.offset(nil, f.in, f.partition), binary.BigEndian.AppendUint64(nil, uint64(f.next)), nil); err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	f.saved = f.next
+	return nil
+}
+
+// saveOutput notes how much of the output the store knows, and that it is alive.
+func (t *task) saveOutput(b *pebble.Batch, mark *kafka.Mark) error {
+	for topic, meta := range map[string]string{t.topic: metaOutput, t.parked: metaParked} {
+		if next, ok := mark.Next(topic, t.partition); ok {
+			if err := b.Set(t.prefix.meta(nil, meta), binary.BigEndian.AppendUint64(nil, uint64(next)), nil); err != nil {
+				return fmt.Errorf("add to a state batch: %w", err)
+			}
+		}
+	}
+	if err := b.Set(t.prefix.meta(nil, metaAlive), binary.BigEndian.AppendUint64(nil, uint64(t.clock().UnixMilli())), nil); err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	return nil
+}

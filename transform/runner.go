@@ -1,0 +1,341 @@
+package transform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"shelfstream/internal/fault"
+	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
+	"shelfstream/schemas"
+	"shelfstream/schemas/registry"
+	"shelfstream/status"
+	"shelfstream/transform/rules"
+)
+
+// Config is what a view's runner needs.
+type Config struct {
+	Pipeline string
+	View     View
+	// Rules are the rule files in the order of their layers.
+	Rules []rules.Source
+	Zone  *time.Location
+
+	Client   *kafka.Client
+	Registry *registry.Client
+	Store    *Store
+
+	// Partitions of the cleaned topic; it must be that of the raw topics.
+	Partitions  int
+	Replication int
+	// TopicConfigs are settings of the topics that the view makes, e.g. delete.retention.ms.
+	TopicConfigs map[string]string
+	// DeleteRetention is delete.retention.ms: a state that was away for longer is rebuilt. 0 means never.
+	DeleteRetention time.Duration
+	// SessionTimeout is after how long without a heartbeat a worker loses its tasks; 0 means the group's default.
+	SessionTimeout time.Duration
+
+	// Clock is the instant for rules and for what is written; nil means time.Now.
+	Clock      func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Runner keeps one view's cleaned topic equal to its sources, for the partitions that the group gives to this worker.
+type Runner struct {
+	cfg     Config
+	topic   string
+	metrics *metrics
+
+	mu    sync.Mutex
+	bound *bound
+	tasks map[int32]*task
+	state string
+	since time.Time
+	note  string
+	err   error
+}
+
+// bound is a view bound to the shapes of its tables; it holds for one Run.
+type bound struct {
+	layout   *layout
+	program  *rules.Program
+	decoders *decoders
+	codec    *schemas.Codec
+	keyID    int32
+	valueID  int32
+	frontier *frontier
+	viewID   uint16
+}
+
+// NewRunner makes a runner; nothing is read before Run.
+func NewRunner(cfg Config) (*Runner, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Runner{cfg: cfg, topic: cfg.Pipeline + "." + cfg.View.Name, tasks: map[int32]*task{}, state: status.StateStarting, since: cfg.Clock()}
+	r.metrics = newMetrics(cfg.Registerer, cfg.View.Name, func() float64 { return float64(r.parkedNow()) })
+	return r, nil
+}
+
+// Topic is the view's cleaned topic.
+func (r *Runner) Topic() string { return r.topic }
+
+// ParkedTopic is the topic that says which products are held and why.
+func (r *Runner) ParkedTopic() string { return r.topic + ".parked" }
+
+// Run works until ctx ends (then it returns nil) or until something breaks that no retry mends: a fault in the rules, or a topic of
+// another shape.
+func (r *Runner) Run(ctx context.Context) error {
+	b, err := r.bind(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.fail(err)
+		return err
+	}
+	r.mu.Lock()
+	r.bound = b
+	r.mu.Unlock()
+	r.say(status.StateStandby, "waiting for a share of the partitions")
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.followCheckpoints(gctx, b) })
+	g.Go(func() error {
+		cfg := kafka.GroupConfig{ID: r.topic, Topics: []string{r.cfg.View.Root}, SessionTimeout: r.cfg.SessionTimeout}
+		return r.cfg.Client.RunGroup(gctx, cfg, func(ctx context.Context, gen kafka.Generation) error {
+			return r.generation(ctx, b, gen)
+		})
+	})
+	err = g.Wait()
+	if ctx.Err() != nil {
+		r.say(status.StateStopped, "")
+		return nil
+	}
+	r.fail(err)
+	return err
+}
+
+// bind waits until the tables' topics and schemas exist, then checks the view and the rules against them.
+func (r *Runner) bind(ctx context.Context) (*bound, error) {
+	shapes := map[string]*schemas.Table{}
+	topics := []string{r.cfg.View.Root}
+	for _, c := range r.cfg.View.Children {
+		topics = append(topics, c.Topic)
+	}
+	for _, l := range r.cfg.View.Lookups {
+		topics = append(topics, l.Topic)
+	}
+	for _, t := range append(topics, r.cfg.View.Checkpoints...) {
+		if err := r.awaitTopic(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range topics {
+		table, err := r.awaitShape(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		shapes[t] = table
+	}
+	if err := r.checkPartitions(ctx); err != nil {
+		return nil, err
+	}
+	l, err := bind(r.cfg.View, func(t string) *schemas.Table { return shapes[t] })
+	if err != nil {
+		return nil, err
+	}
+	program, err := rules.Compile(r.cfg.Rules, environment(l, r.cfg.Zone))
+	if err != nil {
+		return nil, err
+	}
+	b := &bound{layout: l, program: program, decoders: newDecoders(r.cfg.Registry), frontier: newFrontier()}
+	return b, r.publish(ctx, b)
+}
+
+// environment is what the rules are checked against.
+func environment(l *layout, zone *time.Location) rules.Env {
+	env := rules.Env{View: l.view.Name, Root: l.root().table, Zone: zone}
+	for i := range l.children {
+		env.Children = append(env.Children, rules.Child{Name: l.child(i).name, Table: l.child(i).table})
+	}
+	for i := range l.lookups() {
+		in := l.lookup(i)
+		env.Lookups = append(env.Lookups, rules.Lookup{Name: in.name, Table: in.table, Many: in.many, Broadcast: true, On: names(l.root().table, in.rootJoin)})
+	}
+	return env
+}
+
+// Compile checks a view and its rules against given shapes without any log or state: what `check` and tests do. The shape of the
+// products comes back.
+func Compile(v View, files []rules.Source, zone *time.Location, shape func(topic string) *schemas.Table) (*schemas.Table, error) {
+	l, err := bind(v, shape)
+	if err != nil {
+		return nil, err
+	}
+	p, err := rules.Compile(files, environment(l, zone))
+	if err != nil {
+		return nil, err
+	}
+	return p.Output(), nil
+}
+
+// publish makes the output topics and registers the products' shape.
+func (r *Runner) publish(ctx context.Context, b *bound) error {
+	out := *b.program.Output()
+	out.Name = r.topic
+	codec, err := schemas.Compile(&out)
+	if err != nil {
+		return fmt.Errorf("shape of the products: %w", err)
+	}
+	b.codec = codec
+	configs := map[string]string{"cleanup.policy": "compact"}
+	for k, v := range r.cfg.TopicConfigs {
+		configs[k] = v
+	}
+	err = r.cfg.Client.EnsureTopics(ctx,
+		kafka.TopicSpec{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
+		kafka.TopicSpec{Name: r.ParkedTopic(), Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs})
+	if err != nil {
+		return err
+	}
+	if b.keyID, err = r.cfg.Registry.Register(ctx, r.topic+"-key", codec.KeySchema()); err != nil {
+		return err
+	}
+	if b.valueID, err = r.cfg.Registry.Register(ctx, r.topic+"-value", codec.ValueSchema()); err != nil {
+		return err
+	}
+	b.viewID, err = r.cfg.Store.view(r.topic)
+	return err
+}
+
+func (r *Runner) checkPartitions(ctx context.Context) error {
+	var faults fault.List
+	topics := []string{r.cfg.View.Root}
+	for _, c := range r.cfg.View.Children {
+		topics = append(topics, c.Topic)
+	}
+	for _, t := range topics {
+		n, err := r.cfg.Client.Partitions(ctx, t)
+		if err != nil {
+			return err
+		}
+		if n != r.cfg.Partitions {
+			faults.Add(&fault.Fault{Class: fault.Config, Where: "view " + r.cfg.View.Name, What: fmt.Sprintf("topic %s has %d partitions, the pipeline has %d", t, n, r.cfg.Partitions),
+				Fix: "set log.partitions to what the topics have, or begin a new pipeline name"})
+		}
+	}
+	return faults.Err()
+}
+
+// awaitTopic waits until capture has made a topic.
+func (r *Runner) awaitTopic(ctx context.Context, topic string) error {
+	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
+	return backoff.Do(ctx, func(ctx context.Context) error {
+		n, err := r.cfg.Client.Partitions(ctx, topic)
+		if err == nil && n == 0 {
+			err = errors.New("not there yet")
+		}
+		if err != nil {
+			r.say("waiting", "topic "+topic+": "+err.Error())
+		}
+		return err
+	}, nil)
+}
+
+// awaitShape waits until capture has registered a table's schemas.
+func (r *Runner) awaitShape(ctx context.Context, topic string) (*schemas.Table, error) {
+	var table *schemas.Table
+	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
+	err := backoff.Do(ctx, func(ctx context.Context) error {
+		var err error
+		if table, err = r.cfg.Registry.Table(ctx, topic); err != nil {
+			r.say("waiting", "schemas of "+topic+": "+err.Error())
+		}
+		return err
+	}, nil)
+	return table, err
+}
+
+func (r *Runner) followCheckpoints(ctx context.Context, b *bound) error {
+	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
+	err := backoff.Do(ctx, func(ctx context.Context) error {
+		return b.frontier.follow(ctx, r.cfg.Client, r.cfg.View.Checkpoints, r.cfg.Logger)
+	}, func(err error) bool { return len(fault.All(err)) == 0 || fault.All(err)[0].Class == fault.Environment })
+	if err != nil && ctx.Err() == nil {
+		b.frontier.fail(err)
+		return err
+	}
+	return nil
+}
+
+// generation runs the tasks of one assignment until it ends.
+func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation) error {
+	g, ctx := errgroup.WithContext(ctx)
+	partitions := gen.Assignment[r.cfg.View.Root]
+	if len(partitions) == 0 {
+		r.say(status.StateStandby, "other workers have all partitions")
+		<-ctx.Done()
+		return nil
+	}
+	r.say(status.StateLive, "")
+	for _, p := range partitions {
+		t := r.newTask(b, p)
+		r.mu.Lock()
+		r.tasks[p] = t
+		r.mu.Unlock()
+		g.Go(func() error { return r.keepRunning(ctx, t) })
+	}
+	err := g.Wait()
+	r.mu.Lock()
+	r.tasks = map[int32]*task{}
+	r.mu.Unlock()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// keepRunning runs a task again after what a retry mends. Losing the fence ends the generation's work for this task: whoever took
+// it over has it, and the group will say so.
+func (r *Runner) keepRunning(ctx context.Context, t *task) error {
+	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 5 * time.Second}
+	return backoff.Do(ctx, func(ctx context.Context) error {
+		err := t.run(ctx)
+		if errors.Is(err, kafka.ErrFenced) {
+			r.cfg.Logger.Warn("another worker took the task over", "view", r.cfg.View.Name, "partition", t.partition)
+			t.watch.set(func(o *observer) { o.state, o.waiting = "fenced", "another worker took the partition over" })
+			<-ctx.Done()
+			return nil
+		}
+		if err != nil {
+			r.cfg.Logger.Error("task failed", "view", r.cfg.View.Name, "partition", t.partition, "error", err)
+			t.watch.set(func(o *observer) { o.state, o.waiting = status.StateRetrying, err.Error() })
+		}
+		return err
+	}, nil)
+}
+
+func (r *Runner) newTask(b *bound, partition int32) *task {
+	return &task{
+		pipeline: r.cfg.Pipeline, partition: partition, topic: r.topic, parked: r.ParkedTopic(),
+		layout: b.layout, program: b.program, decoders: b.decoders, frontier: b.frontier,
+		client: r.cfg.Client, store: r.cfg.Store, prefix: makePrefix(b.viewID, partition),
+		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention,
+		outCodec: b.codec, keyID: b.keyID, valueID: b.valueID,
+	}
+}

@@ -1,0 +1,98 @@
+package transform
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	"shelfstream/internal/fault"
+	"shelfstream/status"
+)
+
+// say sets the state of the runner as a whole; a task's own state goes before it.
+func (r *Runner) say(state, note string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state != state {
+		r.state, r.since = state, r.cfg.Clock()
+	}
+	r.note = note
+}
+
+func (r *Runner) fail(err error) {
+	r.say(status.StateStopped, "")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+func (r *Runner) parkedNow() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, t := range r.tasks {
+		t.watch.set(func(o *observer) { n += o.parked })
+	}
+	return n
+}
+
+// Status tells how the view does; the worst task's state is the view's.
+func (r *Runner) Status() status.Stage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := status.Stage{Kind: status.KindTransform, Name: r.cfg.View.Name, State: r.state, Since: r.since, Detail: r.note}
+	if r.err != nil {
+		if s.Faults = fault.All(r.err); len(s.Faults) == 0 {
+			s.Faults = fault.List{{Where: "view " + r.cfg.View.Name, What: r.err.Error()}}
+		}
+	}
+	now := r.cfg.Clock()
+	for _, t := range r.tasks {
+		t.watch.set(func(o *observer) {
+			p := status.Position{Name: fmt.Sprintf("%s/%d", r.topic, t.partition), LagRecords: -1, LagSeconds: -1}
+			if o.target != nil {
+				p.Value = o.target.position
+				heard := time.UnixMicro(o.target.writtenUS)
+				if s.LastHeartbeat.IsZero() || heard.Before(s.LastHeartbeat) {
+					s.LastHeartbeat = heard
+				}
+				p.LagSeconds, p.LagRecords = r.lag(o.target, now)
+			}
+			s.Positions = append(s.Positions, p)
+			s.Records += o.applied
+			s.Parked += int64(o.parked)
+			if o.state != status.StateLive {
+				s.State, s.Detail = o.state, o.waiting
+			}
+			for _, text := range o.rejected {
+				s.Faults = append(s.Faults, &fault.Fault{What: text})
+			}
+		})
+	}
+	sort.Slice(s.Positions, func(i, j int) bool { return s.Positions[i].Name < s.Positions[j].Name })
+	return s
+}
+
+// lag is how far a target is behind the newest checkpoint: 0 if it is that, else the age of its newest commit.
+func (r *Runner) lag(have *target, now time.Time) (seconds float64, records int64) {
+	if r.bound == nil {
+		return -1, -1
+	}
+	newest, _, err := r.bound.frontier.current(r.cfg.View.Checkpoints)
+	if err != nil || newest == nil {
+		return -1, -1
+	}
+	for i, c := range newest.checkpoints {
+		for _, topic := range c.Topics {
+			for p, next := range topic.Next {
+				if known, ok := have.next(topic.Topic, int32(p)); ok && i < len(have.checkpoints) {
+					records += max(0, next-known)
+				}
+			}
+		}
+	}
+	if records == 0 {
+		return 0, 0
+	}
+	return now.Sub(time.UnixMicro(have.commitUS)).Seconds(), records
+}
