@@ -1,0 +1,196 @@
+package config
+
+import (
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // time zones are part of a configuration's meaning, also in a container without zoneinfo
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Pipeline is one configuration file.
+type Pipeline struct {
+	Name     string      `yaml:"pipeline" required:"true" doc:"Name of the pipeline; the first part of every topic's name."`
+	Timezone string      `yaml:"timezone" doc:"IANA time zone in which today() and validity dates are meant, e.g. Europe/Oslo."`
+	Log      Log         `yaml:"log" doc:"Kafka and the schema registry. Without brokers an embedded log runs inside 'shelfstream run'."`
+	State    State       `yaml:"state" doc:"Where transform keeps its state. Losing it costs time only."`
+	Sources  Map[Source] `yaml:"sources" required:"true" doc:"The systems that are captured, by name."`
+	Views    Map[View]   `yaml:"views" doc:"The products, categories or orders made of captured rows, by name."`
+	Sinks    Map[Sink]   `yaml:"sinks" doc:"The systems that are kept equal, by name."`
+	Admin    Admin       `yaml:"admin" doc:"The status page, metrics, health and readiness."`
+
+	// Zone is Timezone, loaded.
+	Zone *time.Location `yaml:"-"`
+	// File is the path the configuration was read from; relative paths in it start from its folder.
+	File string `yaml:"-"`
+
+	root      *yaml.Node        // the expanded tree, for the places of faults
+	originals map[string]string // YAML path -> text before secrets were put in
+	secrets   []string          // values that must not be printed
+}
+
+// SetDefaults fills in what a file may leave out.
+func (p *Pipeline) SetDefaults() {
+	p.Timezone = "UTC"
+	p.Log.SetDefaults()
+	p.State.SetDefaults()
+	p.Admin.SetDefaults()
+}
+
+// Log says where the topics are.
+type Log struct {
+	Brokers     []string `yaml:"brokers" doc:"Kafka bootstrap servers, host:port. None: the embedded log."`
+	ClientID    string   `yaml:"client_id" doc:"Name under which brokers see this program."`
+	TLS         TLS      `yaml:"tls" doc:"true, or certificates; for the brokers."`
+	SASL        *SASL    `yaml:"sasl" doc:"How to log in to the brokers."`
+	Partitions  int      `yaml:"partitions" doc:"Partitions of every raw and cleaned topic: the largest number of workers that can share a view."`
+	Replication int      `yaml:"replication" doc:"Replicas of every topic; 0 = the broker's default."`
+	DataDir     string   `yaml:"data_dir" doc:"Folder of the embedded log."`
+	Listen      string   `yaml:"listen" doc:"Address of the embedded log, for any Kafka client; port 0 = any free port."`
+	Registry    Registry `yaml:"registry" doc:"The schema registry. Without a url an embedded one runs inside 'shelfstream run'."`
+	Topics      Topics   `yaml:"topics" doc:"Settings of the topics that Shelfstream creates."`
+}
+
+// SetDefaults gives the embedded log Kafka's usual port on loopback, where analysts' clients look first.
+func (l *Log) SetDefaults() {
+	l.ClientID = "shelfstream"
+	l.Partitions = 4
+	l.Listen = "127.0.0.1:9092"
+	l.Registry.Listen = "127.0.0.1:8081"
+	l.Topics.SetDefaults()
+}
+
+// Embedded says whether no brokers are named.
+func (l *Log) Embedded() bool { return len(l.Brokers) == 0 }
+
+// SASL is a login to the brokers.
+type SASL struct {
+	Mechanism string `yaml:"mechanism" required:"true" enum:"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" doc:"How the password is proven."`
+	User      string `yaml:"user" required:"true" doc:"User name."`
+	Password  string `yaml:"password" required:"true" secret:"true" doc:"Password; best as ${NAME} or file:/path."`
+}
+
+// Registry is a Confluent-compatible schema registry.
+type Registry struct {
+	URL      string `yaml:"url" doc:"Address, e.g. http://registry:8081. None: the embedded registry."`
+	Listen   string `yaml:"listen" doc:"Address of the embedded registry; port 0 = any free port."`
+	User     string `yaml:"user" doc:"User name for HTTP basic authentication."`
+	Password string `yaml:"password" secret:"true" doc:"Password; best as ${NAME} or file:/path."`
+}
+
+// Topics are the settings of created topics.
+type Topics struct {
+	MinCompactionLag time.Duration     `yaml:"min_compaction_lag" doc:"min.compaction.lag.ms: a row's older states stay for at least so long. Must be longer than a checkpoint can be late."`
+	DeleteRetention  time.Duration     `yaml:"delete_retention" doc:"delete.retention.ms: deletes stay for so long. Whoever was away for longer starts over."`
+	Configs          map[string]string `yaml:"configs" doc:"Further topic settings by their Kafka names, e.g. segment.bytes."`
+}
+
+// SetDefaults leaves a day for a late checkpoint and a week for a worker that is away.
+func (t *Topics) SetDefaults() {
+	t.MinCompactionLag = 24 * time.Hour
+	t.DeleteRetention = 7 * 24 * time.Hour
+}
+
+// State is where transform keeps what it can rebuild.
+type State struct {
+	Dir     string `yaml:"dir" doc:"Folder of the state."`
+	CacheMB int    `yaml:"cache_mb" doc:"Memory for cached state, in MB, for all views of the process together."`
+}
+
+// SetDefaults: 128 MB is where the state store's write latency becomes flat.
+func (s *State) SetDefaults() { s.CacheMB = 128 }
+
+// Admin is the admin port.
+type Admin struct {
+	Listen   string        `yaml:"listen" doc:"Address of the status page, /metrics, /healthz and /readyz; port 0 = any free port, off = none."`
+	ReadyLag time.Duration `yaml:"ready_lag" doc:"/readyz answers 503 while a stage is further behind than this."`
+}
+
+// SetDefaults keeps the admin port on loopback.
+func (a *Admin) SetDefaults() {
+	a.Listen = "127.0.0.1:8480"
+	a.ReadyLag = time.Minute
+}
+
+// Off says whether no admin server is wanted.
+func (a *Admin) Off() bool { return a.Listen == "off" || a.Listen == "" }
+
+// Source is one captured system: its connector's section, and its tables.
+type Source struct {
+	Section Section
+	Tables  Map[Table]
+}
+
+// Table is one captured table, by the name its topic gets.
+type Table struct {
+	Name        string   `yaml:"table" doc:"The table in the source, \"schema.table\"; the same name if left out."`
+	PartitionBy []string `yaml:"partition_by" doc:"Columns whose values choose the partition; the primary key if left out. Children of a view need the columns of their 'on'."`
+	Broadcast   bool     `yaml:"broadcast" doc:"Every task reads the whole table: needed for lookups, meant for small tables."`
+	Columns     []string `yaml:"columns" doc:"The only columns captured; the key's are always added. All if left out."`
+}
+
+// View is one product-like thing put together from captured rows.
+type View struct {
+	From       string      `yaml:"from" required:"true" doc:"The root table, source.table: one of its rows is one product."`
+	Key        []string    `yaml:"key" doc:"Columns of the root that name a product; the root's primary key if left out."`
+	Children   Map[Child]  `yaml:"children" doc:"Tables with several rows for one root row."`
+	Lookups    Map[Lookup] `yaml:"lookups" doc:"Broadcast tables that a root row points at."`
+	Rules      []string    `yaml:"rules" doc:"Rule files in layers: a later one may override a rule of an earlier one by its name."`
+	Partitions int         `yaml:"partitions" doc:"Partitions of the view's topic; log.partitions if left out."`
+}
+
+// Child is a 1:n part of a view.
+type Child struct {
+	From    string  `yaml:"from" required:"true" doc:"The table, source.table."`
+	On      On      `yaml:"on" required:"true" doc:"The column that both tables share, a list of them, or {child_column: root_column}."`
+	OrderBy OrderBy `yaml:"order_by" doc:"Columns that order the rows; \"column desc\" for falling. The primary key decides between equals."`
+}
+
+// Lookup is an n:1 part of a view.
+type Lookup struct {
+	From string `yaml:"from" required:"true" doc:"The table, source.table; it must be broadcast."`
+	On   On     `yaml:"on" required:"true" doc:"The column that both tables share, a list of them, or {lookup_column: root_column}."`
+}
+
+// Sink is one system kept equal.
+type Sink struct {
+	Section Section
+}
+
+// ConnectorSinkViews lists the views a sink's tables are made of, from the 'from' of each entry in the section's
+// tables ("product", "product.images"), in the order of the file, each once.
+func (s *Sink) Views() []string {
+	var views []string
+	seen := map[string]bool{}
+	for _, from := range s.froms() {
+		if v := firstPart(from.node.Value); v != "" && !seen[v] {
+			seen[v] = true
+			views = append(views, v)
+		}
+	}
+	return views
+}
+
+// Path makes a path of the configuration absolute: relative ones start from the configuration's folder.
+func (p *Pipeline) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(p.File), name)
+}
+
+// StateDir is the folder of transform's state: state.dir, or "shelfstream-data/<pipeline>/state" beside the file.
+func (p *Pipeline) StateDir() string {
+	if p.State.Dir != "" {
+		return p.Path(p.State.Dir)
+	}
+	return p.Path(filepath.Join("shelfstream-data", p.Name, "state"))
+}
+
+// LogDir is the folder of the embedded log: log.data_dir, or "shelfstream-data/<pipeline>/log" beside the file.
+func (p *Pipeline) LogDir() string {
+	if p.Log.DataDir != "" {
+		return p.Path(p.Log.DataDir)
+	}
+	return p.Path(filepath.Join("shelfstream-data", p.Name, "log"))
+}

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"shelfstream/internal/fault"
+)
+
+// Masked stands for a secret wherever a configuration is printed.
+const Masked = "****"
+
+var variable = regexp.MustCompile(`\$\$|\$\{[^}]*\}|\$\{`)
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// expander puts secrets into the scalars of a tree: "${NAME}" from the environment ("$$" is one $), and "file:/path" as a
+// whole value. What was there before is kept by path, so that printing shows it and not the secret.
+type expander struct {
+	file      string
+	env       func(string) (string, bool)
+	originals map[string]string
+	secrets   []string
+	faults    fault.List
+}
+
+func (e *expander) walk(n *yaml.Node, path string) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			e.walk(n.Content[i+1], join(path, n.Content[i].Value))
+		}
+	case yaml.SequenceNode:
+		for i, c := range n.Content {
+			e.walk(c, fmt.Sprintf("%s[%d]", path, i))
+		}
+	case yaml.ScalarNode:
+		e.scalar(n, path)
+	case yaml.DocumentNode, yaml.AliasNode:
+	}
+}
+
+func (e *expander) scalar(n *yaml.Node, path string) {
+	original := n.Value
+	if name, ok := strings.CutPrefix(original, "file:"); ok {
+		if text, ok := e.readFile(n, path, name); ok {
+			e.put(n, path, original, text, true)
+			e.secrets = append(e.secrets, text)
+		}
+		return
+	}
+	if !strings.Contains(original, "$") {
+		return
+	}
+	faults, expanded := len(e.faults), false
+	text := variable.ReplaceAllStringFunc(original, func(m string) string {
+		if m == "$$" {
+			return "$"
+		}
+		expanded = true
+		return e.lookup(n, path, m)
+	})
+	if len(e.faults) == faults {
+		e.put(n, path, original, text, expanded)
+	}
+}
+
+func (e *expander) put(n *yaml.Node, path, original, text string, expanded bool) {
+	if expanded {
+		// The value counts by what it holds now, so that a number may come from the environment, also from within quotes.
+		// Yet it never counts as nothing.
+		n.Tag, n.Style = "", 0
+		if isNull(&yaml.Node{Kind: yaml.ScalarNode, Value: text}) {
+			n.Tag = "!!str"
+		}
+	}
+	n.Value = text
+	e.originals[path] = original
+}
+
+func (e *expander) lookup(n *yaml.Node, path, m string) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(m, "${"), "}")
+	if !variableName.MatchString(name) {
+		e.faults.Add(&fault.Fault{
+			Class: fault.Config, Where: place(e.file, n), What: fmt.Sprintf("%s: %q is not the name of an environment variable", path, m),
+			Fix: "write ${NAME}, or $$ for a plain $",
+		})
+		return ""
+	}
+	value, ok := e.env(name)
+	if secretKey.MatchString(path) || secretKey.MatchString(name) || strings.HasSuffix(strings.ToLower(path), "dsn") {
+		e.secrets = append(e.secrets, value)
+	}
+	if !ok || value == "" {
+		state := "is not set"
+		if ok {
+			state = "is empty"
+		}
+		e.faults.Add(&fault.Fault{
+			Class: fault.Config, Where: place(e.file, n), What: fmt.Sprintf("%s: the environment variable %s %s", path, name, state),
+			Fix: fmt.Sprintf("export %s='…' before the start, or keep the value in a file and write file:/path/to/it", name),
+		})
+	}
+	return value
+}
+
+func (e *expander) readFile(n *yaml.Node, path, name string) (string, bool) {
+	full := name
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(filepath.Dir(e.file), full)
+	}
+	data, err := os.ReadFile(full)
+	if err == nil && len(data) > 1<<20 {
+		err = fmt.Errorf("%d bytes is too long for a secret", len(data))
+	}
+	text := strings.TrimRight(string(data), "\r\n")
+	if err == nil && text == "" {
+		err = fmt.Errorf("the file is empty")
+	}
+	if err != nil {
+		e.faults.Add(&fault.Fault{
+			Class: fault.Config, Where: place(e.file, n), What: fmt.Sprintf("%s: the file %s cannot be read", path, full), Err: err,
+			Fix: "put the value into that file, readable for the user that runs shelfstream, or write ${NAME} and set the variable",
+		})
+		return "", false
+	}
+	return text, true
+}
+
+// join adds a key to a YAML path.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+var (
+	urlPassword   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://[^:/@\s]*):(.+)@`)
+	mysqlPassword = regexp.MustCompile(`^([^:@/\s]+):(.*)@([a-z0-9]*\(|/)`)
+	fieldPassword = regexp.MustCompile(`(?i)((?:^|[?&;\s])(?:password|passwd|pwd|sslpassword)\s*=\s*)('[^']*'|[^\s;&]+)`)
+	secretKey     = regexp.MustCompile(`(?i)(password|passwd|secret|token|api_?key)$`)
+)
+
+// MaskDSN hides the passwords of a data source name: of a URL, of go-sql-driver's form and of key=value.
+func MaskDSN(s string) string {
+	s = urlPassword.ReplaceAllString(s, "${1}:"+Masked+"@")
+	s = mysqlPassword.ReplaceAllString(s, "${1}:"+Masked+"@${3}")
+	return fieldPassword.ReplaceAllString(s, "${1}"+Masked)
+}
+
+// passwords lists what MaskDSN would hide in s.
+func passwords(s string) []string {
+	var out []string
+	for _, re := range []*regexp.Regexp{urlPassword, mysqlPassword, fieldPassword} {
+		for _, m := range re.FindAllStringSubmatch(s, -1) {
+			out = append(out, strings.Trim(m[2], "'"))
+		}
+	}
+	return out
+}
+
+// collectSecrets notes every value of the tree that must not be printed.
+func (p *Pipeline) collectSecrets(values []string) {
+	for _, v := range values {
+		p.secrets = append(p.secrets, v)
+		p.secrets = append(p.secrets, passwords(v)...)
+	}
+	var walk func(n *yaml.Node, key string)
+	walk = func(n *yaml.Node, key string) {
+		if n.Kind == yaml.ScalarNode {
+			if secretKey.MatchString(key) {
+				p.secrets = append(p.secrets, n.Value)
+			}
+			p.secrets = append(p.secrets, passwords(n.Value)...)
+		}
+		for i, c := range n.Content {
+			switch {
+			case n.Kind == yaml.MappingNode && i%2 == 1:
+				walk(c, n.Content[i-1].Value)
+			case n.Kind == yaml.SequenceNode:
+				walk(c, key)
+			}
+		}
+	}
+	walk(p.root, "")
+	// Longer ones first, so that a DSN goes as a whole before the password in it.
+	slices.SortFunc(p.secrets, func(a, b string) int { return len(b) - len(a) })
+	p.secrets = slices.DeleteFunc(slices.Compact(p.secrets), func(s string) bool { return len(s) < 4 || s == Masked || variable.MatchString(s) })
+}
+
+// Redact hides every secret of the configuration in a text, for messages that come from drivers. Values of fewer than
+// four characters are no secrets.
+func (p *Pipeline) Redact(text string) string {
+	if p == nil {
+		return text
+	}
+	for _, s := range p.secrets {
+		text = strings.ReplaceAll(text, s, Masked)
+	}
+	return text
+}
