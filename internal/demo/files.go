@@ -1,0 +1,29 @@
+package demo
+
+import _ "embed"
+
+// Pipeline is the demo's configuration; it takes ERP_DSN and SHOP_DSN from the environment.
+//
+//go:embed files/demo.yaml
+var Pipeline string
+
+// Rules is the rule file that the configuration names demo.rules.yaml.
+//
+//go:embed files/demo.rules.yaml
+var Rules string
+
+// ERPSchema makes the ERP's tables in an empty PostgreSQL database.
+//
+//go:embed files/erp.sql
+var ERPSchema string
+
+var (
+	//go:embed files/oracle_product.sql
+	oracleProduct string
+	//go:embed files/oracle_image.sql
+	oracleImage string
+	//go:embed files/shop_product.sql
+	shopProduct string
+	//go:embed files/shop_image.sql
+	shopImage string
+)
