@@ -1,0 +1,98 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"shelfstream/internal/fault"
+)
+
+const (
+	firstPause = 50 * time.Millisecond
+	maxPause   = 2 * time.Second
+)
+
+// do calls the registry until it answers, the client's limit has passed or ctx ends; the error is a *fault.Fault, or ctx's.
+func (c *Client) do(ctx context.Context, what string, call func(context.Context) error) error {
+	if c.invalid != nil {
+		return &fault.Fault{
+			Class: fault.Config, Where: c.where, What: "cannot be used", Err: c.invalid,
+			Fix: "correct the registry's address in the configuration",
+		}
+	}
+	began := time.Now()
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		err := call(ctx)
+		if err == nil {
+			if attempt > 1 {
+				c.log.Info("schema registry answers again", "registry", c.where, "after", time.Since(began))
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		}
+		if !transient(err) {
+			return c.refused(what, err)
+		}
+		if c.limit >= 0 && time.Since(began)+pause > c.limit {
+			return &fault.Fault{
+				Class: fault.Environment, Where: c.where, What: fmt.Sprintf("no answer to: %s, after %d attempts", what, attempt), Err: err,
+				Fix: "start the registry, or correct its address in the configuration; `curl <address>/subjects` shows whether it answers",
+			}
+		}
+		if attempt == 1 {
+			c.log.Warn("schema registry does not answer; trying again", "registry", c.where, "call", what, "error", err)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// transient says whether the same call may succeed later: no connection, no answer in time, or a server that says it is unwell.
+func transient(err error) bool {
+	var e *sr.ResponseError
+	if errors.As(err, &e) {
+		return e.StatusCode >= http.StatusInternalServerError || e.StatusCode == http.StatusTooManyRequests
+	}
+	return true
+}
+
+// refused makes the fault for an answer that will not change by asking again.
+func (c *Client) refused(what string, err error) error {
+	f := &fault.Fault{Class: fault.Environment, Where: c.where, What: "refused to " + what, Err: err}
+	var e *sr.ResponseError
+	if !errors.As(err, &e) {
+		return f
+	}
+	switch {
+	case e.StatusCode == http.StatusNotFound:
+		f.Class = fault.Runtime
+		f.What = "could not " + what
+		f.Err = fmt.Errorf("%w: %w", ErrNotFound, err)
+		f.Fix = "check that this is the registry that the topic's writer uses"
+		if e.ErrorCode == http.StatusNotFound || e.ErrorCode == 0 {
+			// A 404 without one of Confluent's codes comes from some other server.
+			f.Fix = "check that the address is a schema registry's"
+		}
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		f.Fix = "check the registry's user and password and what it may do"
+	case e.StatusCode == http.StatusConflict:
+		f.Fix = "the subject's compatibility level forbids this change of the table; set it to NONE: PUT /config/<subject> with {\"compatibility\":\"NONE\"}"
+	default:
+		f.Fix = "look at the registry's log"
+	}
+	return f
+}
