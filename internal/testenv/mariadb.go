@@ -59,8 +59,14 @@ func StartMariaDB(ctx context.Context, dir string, opts ...MariaDBOption) (*Mari
 		return nil, err
 	}
 	cfg := mariadbConfig{settings: [][2]string{
-		{"server_id", "7"}, {"log_bin", "binlog"}, {"binlog_format", "ROW"}, {"binlog_row_image", "FULL"},
-		{"local_infile", "1"}, {"character_set_server", "utf8mb4"}, {"skip_name_resolve", "1"}, {"max_connections", "200"},
+		{"server_id", "7"},
+		{"log_bin", "binlog"},
+		{"binlog_format", "ROW"},
+		{"binlog_row_image", "FULL"},
+		{"local_infile", "1"},
+		{"character_set_server", "utf8mb4"},
+		{"skip_name_resolve", "1"},
+		{"max_connections", "200"},
 	}}
 	for _, o := range opts {
 		o(&cfg)
