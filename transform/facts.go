@@ -129,11 +129,12 @@ func (e *evaluation) recordKey() []byte {
 	if e.in.Root == nil {
 		return nil
 	}
-	key := make([]schemas.Value, 0, len(e.t.layout.root().table.Key))
-	for _, c := range e.t.layout.root().table.Key {
-		key = append(key, e.in.Root[c])
+	// The key columns come first in the output; the others do not count for a key.
+	row := make([]schemas.Value, len(e.t.outCodec.Table().Columns))
+	for i, c := range e.t.layout.root().table.Key {
+		row[e.t.outCodec.Table().Key[i]] = e.in.Root[c]
 	}
-	k, err := e.t.outCodec.AppendKey(schemas.AppendFrame(nil, e.t.keyID), key)
+	k, err := e.t.outCodec.AppendKey(schemas.AppendFrame(nil, e.t.keyID), row)
 	if err != nil {
 		return nil
 	}
