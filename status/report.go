@@ -1,0 +1,133 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"shelfstream/internal/fault"
+)
+
+// Report is everything the status page shows, at one moment.
+type Report struct {
+	Pipeline  string    `json:"pipeline"`
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	At        time.Time `json:"at"`
+	// Ready is what /readyz says, and NotReady why not.
+	Ready    bool     `json:"ready"`
+	NotReady []string `json:"not_ready,omitempty"`
+	Stages   []Stage  `json:"stages"`
+}
+
+// Lag is the stage's lag: of its positions the largest time, and the sum of the records; -1 if none is known.
+func (s *Stage) Lag() (seconds float64, records int64) {
+	seconds, records = -1, -1
+	for _, p := range s.Positions {
+		seconds = max(seconds, p.LagSeconds)
+		if p.LagRecords >= 0 {
+			records = max(records, 0) + p.LagRecords
+		}
+	}
+	return seconds, records
+}
+
+// faultJSON is a fault as the page and JSON show it.
+type faultJSON struct {
+	Class string `json:"class"`
+	Where string `json:"where,omitempty"`
+	What  string `json:"what"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+func className(c fault.Class) string {
+	switch c {
+	case fault.Config:
+		return "configuration"
+	case fault.Environment:
+		return "environment"
+	case fault.Runtime:
+	}
+	return "runtime"
+}
+
+func toFaultJSON(f *fault.Fault) faultJSON {
+	j := faultJSON{Class: className(f.Class), Where: f.Where, What: f.What, Fix: f.Fix}
+	if f.Err != nil {
+		j.What += ": " + f.Err.Error()
+	}
+	return j
+}
+
+func fromFaultJSON(j faultJSON) *fault.Fault {
+	f := &fault.Fault{Where: j.Where, What: j.What, Fix: j.Fix}
+	for _, c := range []fault.Class{fault.Runtime, fault.Config, fault.Environment} {
+		if className(c) == j.Class {
+			f.Class = c
+		}
+	}
+	return f
+}
+
+// plainStage has Stage's fields and none of its methods.
+type plainStage Stage
+
+// MarshalJSON writes faults with their cause in words.
+func (s Stage) MarshalJSON() ([]byte, error) {
+	out := struct {
+		plainStage
+		Faults []faultJSON `json:"faults,omitempty"`
+	}{plainStage: plainStage(s)}
+	for _, f := range s.Faults {
+		out.Faults = append(out.Faults, toFaultJSON(f))
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; a fault's cause stays part of its sentence.
+func (s *Stage) UnmarshalJSON(b []byte) error {
+	in := struct {
+		*plainStage
+		Faults []faultJSON `json:"faults"`
+	}{plainStage: (*plainStage)(s)}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	s.Faults = nil
+	for _, j := range in.Faults {
+		s.Faults.Add(fromFaultJSON(j))
+	}
+	return nil
+}
+
+// dead says whether a stage will do nothing any more by itself.
+func (s *Stage) dead() bool { return s.State == StateStopped }
+
+// atWork says whether a stage does what it is there for.
+func (s *Stage) atWork() bool {
+	return s.State == StateLive || s.State == StateStreaming || s.State == StateStandby
+}
+
+// unready tells why a stage keeps the process from being ready; "" if it does not.
+func (s *Stage) unready(now time.Time, maxLag time.Duration) string {
+	name := s.Kind + " " + s.Name
+	if !s.atWork() {
+		return name + ": " + s.State
+	}
+	if s.State == StateStandby {
+		return ""
+	}
+	if seconds, _ := s.Lag(); maxLag > 0 && seconds > maxLag.Seconds() {
+		return fmt.Sprintf("%s is %s behind, more than %s", name, Duration(time.Duration(seconds*float64(time.Second))), Duration(maxLag))
+	}
+	// A stage that says live while nothing flows is the commonest silent failure; capture's heartbeats reach every transform. A
+	// sink hears only of products that change.
+	if s.Kind != KindSink && maxLag > 0 && !s.LastHeartbeat.IsZero() && now.Sub(s.LastHeartbeat) > maxLag {
+		return fmt.Sprintf("%s has heard nothing for %s", name, Duration(now.Sub(s.LastHeartbeat)))
+	}
+	return ""
+}
+
+// ErrNotFound says that there is no such view or product; Explain and Parked answer with it (wrapped).
+var ErrNotFound = errors.New("not found")
