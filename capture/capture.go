@@ -104,6 +104,12 @@ type Snapshot interface {
 	Lanes() int
 }
 
+// Estimator is an extra ability of a Snapshot: it is told about how many rows a table has, for the progress that people see.
+// It may be called from any goroutine.
+type Estimator interface {
+	Estimate(table string, rows int64)
+}
+
 // Truncater is an extra ability of a Log: a table was emptied by one statement in the stream (TRUNCATE). Every
 // key the topic holds for that table gets a tombstone, within the transaction being read.
 type Truncater interface {
@@ -115,7 +121,9 @@ type Handle int
 
 // Meta is about the change, not about the row; it travels in the headers __source_ts_ms, __pos and __txid.
 type Meta struct {
-	Position    Position
+	Position Position
+	// Transaction is the same, and not empty, on all changes of a transaction and on its Commit, and the same again when the source
+	// reads it anew after a restart: by it the runner knows what a worker that died had left half written.
 	Transaction string
 	// CommitTimeUS is microseconds since the epoch.
 	CommitTimeUS int64

@@ -1,0 +1,147 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"shelfstream/internal/fault"
+	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
+	"shelfstream/status"
+)
+
+var _ status.Reporter = (*Runner)(nil)
+
+// Runner captures one source. As many processes as you like may run one for the same source: one of them owns it, the others stand by.
+type Runner struct {
+	cfg     RunnerConfig
+	state   *state
+	metrics *metrics
+	// lost says that the position was lost and nothing was captured since. It belongs to the goroutine that owns the source.
+	lost bool
+}
+
+// NewRunner checks the configuration and registers the metrics.
+func NewRunner(cfg RunnerConfig) (*Runner, error) {
+	cfg.setDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg.Logger = cfg.Logger.With("stage", status.KindCapture, "source", cfg.Source)
+	r := &Runner{cfg: cfg, state: &state{now: cfg.Now, name: status.StateStarting, since: cfg.Now()}}
+	var err error
+	r.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline, cfg.Source, r.state.heartbeatAge, r.state.lag)
+	return r, err
+}
+
+// Status implements status.Reporter.
+func (r *Runner) Status() status.Stage { return r.state.stage(r.cfg.Source) }
+
+// sourceWait is between two tries to read a source.
+var sourceWait = retry.Backoff{Base: 200 * time.Millisecond, Max: 15 * time.Second}
+
+// Run captures until ctx ends; then it finishes the checkpoint under way, leaves the group and returns nil. What breaks is tried again
+// for ever and shown in Status: only a person can tell that it is in vain.
+func (r *Runner) Run(ctx context.Context) error {
+	defer r.state.set(status.StateStopped, "", nil)
+	for attempt := 0; ; attempt++ {
+		begun := r.cfg.Now()
+		err := r.member(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if r.cfg.Now().Sub(begun) > time.Minute {
+			attempt = 0
+		}
+		if errors.Is(err, kafka.ErrFenced) {
+			r.cfg.Logger.Warn("another worker took the source over")
+			r.state.set(status.StateStandby, "another worker took the source over", nil)
+		} else {
+			r.retrying(err)
+		}
+		if sourceWait.Wait(ctx, attempt) != nil {
+			return nil
+		}
+	}
+}
+
+// member is in the source's group until ctx ends or a fence says that membership was lost.
+func (r *Runner) member(ctx context.Context) error {
+	if err := r.cfg.Client.EnsureTopics(ctx, r.topics()...); err != nil {
+		return fmt.Errorf("prepare the topics: %w", err)
+	}
+	err := r.cfg.Client.RunGroup(ctx, kafka.GroupConfig{
+		ID: r.cfg.name() + ".capture", Topics: []string{r.cfg.checkpointTopic()},
+	}, r.generation)
+	if err != nil {
+		return fmt.Errorf("take part in the group %s.capture: %w", r.cfg.name(), err)
+	}
+	return nil
+}
+
+// generation is one assignment of the group. The checkpoint topic has one partition: whoever has it owns the source.
+func (r *Runner) generation(ctx context.Context, gen kafka.Generation) error {
+	if !slices.Contains(gen.Assignment[r.cfg.checkpointTopic()], 0) {
+		r.state.set(status.StateStandby, "another worker captures this source", nil)
+		<-ctx.Done()
+		return nil
+	}
+	return r.own(ctx)
+}
+
+// own runs one session after the other. Each begins with a fence of its own, so that what it finds on the topics is all there is.
+func (r *Runner) own(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		r.state.set(status.StateStarting, "", nil)
+		r.state.clearWarnings()
+		s, err := r.takeOver(ctx)
+		if err == nil {
+			before := s.commits.previous
+			err = s.run(ctx)
+			if s.commits.previous != before {
+				attempt, r.lost = 0, false
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, kafka.ErrFenced):
+			return err
+		case errors.Is(err, errSignalled):
+			r.cfg.Logger.Info("begins anew for an operator's request")
+			continue
+		}
+		r.metrics.retries.Inc()
+		r.retrying(err)
+		if sourceWait.Wait(ctx, attempt) != nil {
+			return nil
+		}
+	}
+}
+
+// retrying shows an error while its cause is waited out.
+func (r *Runner) retrying(err error) {
+	faults := fault.All(err)
+	if len(faults) == 0 {
+		faults = fault.List{{
+			Class: fault.Runtime, Where: "source " + r.cfg.Source, What: "capturing broke off and is tried again", Err: err,
+		}}
+	}
+	r.state.set(status.StateRetrying, "", faults)
+	r.cfg.Logger.Warn("capturing broke off and is tried again", "error", err)
+}
+
+// warn is for what is wrong but stops nothing.
+func (r *Runner) warn(f *fault.Fault) {
+	r.cfg.Logger.Warn("capture", "fault", f)
+	r.state.warn(f)
+}
+
+// rekeyed asks for a resnapshot of a table whose key has changed its shape in the source.
+func (r *Runner) rekeyed(ctx context.Context, table string) error {
+	r.cfg.Logger.Info("the key of a table has another shape now; it is read again", "table", table)
+	return RequestResnapshot(ctx, r.cfg.Client, r.cfg.Pipeline, r.cfg.Source, []string{table}, "capture: the key's shape changed")
+}
