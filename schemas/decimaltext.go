@@ -7,9 +7,9 @@ import (
 )
 
 // ParseDecimal reads a decimal as databases print it: "-12.50", ".5", "1e-3", "NaN", "Infinity", "-Infinity" (any case, also
-// "inf"). The result is a KindDecimal that keeps the digits after the point ("12.50" has scale 2), except that trailing
-// zeros are dropped where only they keep it from fitting an int64 (NAV's 12.50000000000000000000). No spaces, no
-// grouping, no decimal comma. It allocates only for numbers beyond an int64.
+// "inf"). The result is a KindDecimal that keeps the digits after the point ("12.50" has scale 2), except that zeros at
+// the end are dropped where only they keep it from 18 digits (NAV's 12.50000000000000000000 is 12.5). No spaces, no
+// grouping, no decimal comma. It allocates only for texts beyond an int64.
 func ParseDecimal[T ~string | ~[]byte](text T) (Value, error) {
 	i, negative := 0, false
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
@@ -78,9 +78,8 @@ func parseLong(mantissa string, scale int, negative bool) (Value, error) {
 			digits = append(digits, mantissa[i])
 		}
 	}
-	for scale > 0 && len(digits) > 1 && digits[len(digits)-1] == '0' {
-		digits = digits[:len(digits)-1]
-		scale--
+	if n, left := zeros(digits, scale); n <= maxInt64Digits {
+		digits, scale = digits[:n], left
 	}
 	z, ok := new(big.Int).SetString(string(digits), 10)
 	if !ok {
@@ -100,6 +99,19 @@ func parseLong(mantissa string, scale int, negative bool) (Value, error) {
 		z.Neg(z)
 	}
 	return DecBig(z, int16(scale)), nil
+}
+
+// maxInt64Digits is how many digits always fit an int64.
+const maxInt64Digits = 18
+
+// zeros gives how many of digits are left without the zeros at the end of the fraction, and the scale then.
+func zeros(digits []byte, scale int) (n, left int) {
+	n = len(digits)
+	for scale > 0 && n > 1 && digits[n-1] == '0' {
+		n--
+		scale--
+	}
+	return n, scale
 }
 
 func parseSpecial(word string, negative bool, text string) (Value, error) {

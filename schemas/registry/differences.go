@@ -16,14 +16,22 @@ var promotions = map[string][]string{
 
 // differences lists why reader cannot read what writer wrote; none if it can.
 func differences(reader, writer *node) []string {
-	c := comparison{seen: map[[2]*node]bool{}}
+	steps := maxSteps
+	c := comparison{seen: map[[2]*node]bool{}, steps: &steps}
 	c.compare(reader, writer, "")
+	if steps < 0 {
+		return []string{"/: the schemas are too complex to compare"}
+	}
 	return c.messages
 }
+
+// maxSteps bounds a comparison: records that refer to each other can make a short schema an endless one.
+const maxSteps = 100_000
 
 type comparison struct {
 	messages []string
 	seen     map[[2]*node]bool // pairs of records being compared: schemas may contain themselves
+	steps    *int
 }
 
 func (c *comparison) say(path, format string, args ...any) {
@@ -34,6 +42,9 @@ func (c *comparison) say(path, format string, args ...any) {
 }
 
 func (c *comparison) compare(reader, writer *node, path string) {
+	if *c.steps--; *c.steps < 0 {
+		return
+	}
 	if writer.kind == "union" {
 		for _, branch := range writer.branches {
 			c.compare(reader, branch, path)
@@ -42,7 +53,7 @@ func (c *comparison) compare(reader, writer *node, path string) {
 	}
 	if reader.kind == "union" {
 		for _, branch := range reader.branches {
-			attempt := comparison{seen: c.seen}
+			attempt := comparison{seen: c.seen, steps: c.steps}
 			if attempt.compare(branch, writer, path); len(attempt.messages) == 0 {
 				return
 			}

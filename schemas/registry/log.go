@@ -4,7 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 )
+
+// appendTimeout is how long a log may take to make a record durable before the client is told that it failed.
+const appendTimeout = 30 * time.Second
 
 // Log is where a Server keeps its state: a compacted topic, or anything else that keeps the newest value of each key.
 type Log interface {
@@ -60,7 +64,14 @@ func (s *Server) append(ctx context.Context, key recordKey, value any) error {
 			return err
 		}
 	}
+	// Once begun, an append is seen through: a client that hangs up must not leave us not knowing whether the record is there.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
 	if err := s.log.Append(ctx, k, v); err != nil {
+		// It may be there all the same, and a replay will find it: its id must never mean another schema.
+		if r, ok := value.(schemaRecord); ok {
+			s.state.newest = max(s.state.newest, r.ID)
+		}
 		return err
 	}
 	return s.state.apply(k, v)
