@@ -85,9 +85,9 @@ type Topics struct {
 	Configs          map[string]string `yaml:"configs" doc:"Further topic settings by their Kafka names, e.g. segment.bytes."`
 }
 
-// SetDefaults leaves a day for a late checkpoint and a week for a worker that is away.
+// SetDefaults leaves an hour for a late checkpoint and a week for a worker that is away.
 func (t *Topics) SetDefaults() {
-	t.MinCompactionLag = 24 * time.Hour
+	t.MinCompactionLag = time.Hour
 	t.DeleteRetention = 7 * 24 * time.Hour
 }
 
@@ -97,8 +97,8 @@ type State struct {
 	CacheMB int    `yaml:"cache_mb" doc:"Memory for cached state, in MB, for all views of the process together."`
 }
 
-// SetDefaults: 128 MB is where the state store's write latency becomes flat.
-func (s *State) SetDefaults() { s.CacheMB = 128 }
+// SetDefaults keeps the whole process below 300 MB with a million products.
+func (s *State) SetDefaults() { s.CacheMB = 48 }
 
 // Admin is the admin port.
 type Admin struct {
@@ -131,12 +131,11 @@ type Table struct {
 
 // View is one product-like thing put together from captured rows.
 type View struct {
-	From       string      `yaml:"from" required:"true" doc:"The root table, source.table: one of its rows is one product."`
-	Key        []string    `yaml:"key" doc:"Columns of the root that name a product; the root's primary key if left out."`
-	Children   Map[Child]  `yaml:"children" doc:"Tables with several rows for one root row."`
-	Lookups    Map[Lookup] `yaml:"lookups" doc:"Broadcast tables that a root row points at."`
-	Rules      []string    `yaml:"rules" doc:"Rule files in layers: a later one may override a rule of an earlier one by its name."`
-	Partitions int         `yaml:"partitions" doc:"Partitions of the view's topic; log.partitions if left out."`
+	From     string      `yaml:"from" required:"true" doc:"The root table, source.table: one of its rows is one product."`
+	Key      []string    `yaml:"key" doc:"Columns of the root that name a product; the root's primary key if left out."`
+	Children Map[Child]  `yaml:"children" doc:"Tables with several rows for one root row."`
+	Lookups  Map[Lookup] `yaml:"lookups" doc:"Broadcast tables that a root row points at."`
+	Rules    []string    `yaml:"rules" doc:"Rule files in layers: a later one may override a rule of an earlier one by its name."`
 }
 
 // Child is a 1:n part of a view.
@@ -157,7 +156,7 @@ type Sink struct {
 	Section Section
 }
 
-// ConnectorSinkViews lists the views a sink's tables are made of, from the 'from' of each entry in the section's
+// Views lists the views a sink's tables are made of, from the 'from' of each entry in the section's
 // tables ("product", "product.images"), in the order of the file, each once.
 func (s *Sink) Views() []string {
 	var views []string

@@ -65,7 +65,7 @@ func (v *validator) general() {
 		v.fail([]string{"log", "replication"}, fmt.Sprintf("%d replicas are not possible", p.Log.Replication), "write 3 for a cluster, 0 for the broker's default")
 	}
 	if p.State.CacheMB < 8 || p.State.CacheMB > 1<<20 {
-		v.fail([]string{"state", "cache_mb"}, fmt.Sprintf("%d MB are not possible", p.State.CacheMB), "write at least 8; 128 is the default")
+		v.fail([]string{"state", "cache_mb"}, fmt.Sprintf("%d MB are not possible", p.State.CacheMB), "write at least 8; 48 is the default")
 	}
 	for i, b := range p.Log.Brokers {
 		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
@@ -155,6 +155,7 @@ func (v *validator) names() {
 	for _, name := range p.Views.Names() {
 		v.part([]string{"views", name}, name)
 		add([]string{"views", name}, p.Name+"."+name)
+		add([]string{"views", name}, p.Name+"."+name+".parked")
 	}
 	for _, name := range p.Sinks.Names() {
 		v.part([]string{"sinks", name}, name)

@@ -13,9 +13,6 @@ func (v *validator) view(name string, view *View) {
 	if root != nil && root.Broadcast {
 		v.fail(append(path, "from"), fmt.Sprintf("%s is broadcast, so every task would make every product", view.From), "remove 'broadcast: true' at "+rootPath)
 	}
-	if view.Partitions < 0 || view.Partitions > 10_000 {
-		v.fail(append(path, "partitions"), fmt.Sprintf("%d partitions are not possible", view.Partitions), "write a number from 1 to 10000, or leave it out")
-	}
 	for i := range view.Children {
 		c := &view.Children[i]
 		v.child(append(path, "children", c.Name), view.From, root, &c.Value)
