@@ -1,0 +1,65 @@
+package mysql
+
+import (
+	"strings"
+
+	"shelfstream/schemas"
+)
+
+// bind ties a plan to its existing table: the writers learn their columns, and the fixed parts of the upsert are made.
+func (p *tablePlan) bind(t *tableInfo) {
+	p.guard = false
+	for i := range p.columns {
+		c := &p.columns[i]
+		info, _ := t.column(c.name)
+		if c.typ.Kind == schemas.KindUUID && info.class == classBytes && info.octets == 16 {
+			info.class = classBinUUID
+		}
+		c.write = writer{col: info, typ: c.typ, round: p.cfg.rounds(c.name), null: p.cfg.Infinity == infNull}
+		if c.key && !info.exactText() {
+			p.guard = true
+		}
+	}
+	p.secondary = t.secondary(p.names(p.key))
+	p.guard = p.guard || len(p.secondary) > 0
+
+	names := make([]string, len(p.columns))
+	for i := range p.columns {
+		names[i] = p.columns[i].name
+	}
+	p.insert = "INSERT INTO " + quoteName(p.name) + " (" + quoteNames(names) + ") VALUES "
+	p.onDup = p.update()
+}
+
+// update is the ON DUPLICATE KEY UPDATE part.
+//
+// MySQL takes that branch when any unique index is met, so a new product with the EAN of another would overwrite the other. Where that can
+// happen, the first assignment is a guard: unless the row met has the key of the row to write, byte for byte, it sets a key column, which
+// is NOT NULL, to null, and in strict mode the whole statement fails and changes nothing.
+func (p *tablePlan) update() string {
+	var set []string
+	if p.guard {
+		var same []string
+		for _, i := range p.key {
+			n := quoteName(p.columns[i].name)
+			if p.columns[i].write.col.class == classText {
+				same = append(same, "CAST("+n+" AS BINARY) = CAST(VALUES("+n+") AS BINARY)")
+			} else {
+				same = append(same, n+" = VALUES("+n+")")
+			}
+		}
+		n := quoteName(p.columns[p.key[0]].name)
+		set = append(set, n+" = IF("+strings.Join(same, " AND ")+", "+n+", NULL)")
+	}
+	for i := range p.columns {
+		if c := &p.columns[i]; !c.key {
+			n := quoteName(c.name)
+			set = append(set, n+" = VALUES("+n+")")
+		}
+	}
+	if len(set) == 0 {
+		n := quoteName(p.columns[p.key[0]].name)
+		set = append(set, n+" = "+n)
+	}
+	return " ON DUPLICATE KEY UPDATE " + strings.Join(set, ", ")
+}

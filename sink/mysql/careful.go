@@ -1,0 +1,143 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+
+	"shelfstream/sink"
+)
+
+// careful applies a batch of which the database blamed a row: in one transaction, it finds the rows by bisection under savepoints and parks their
+// products. Products that are refused because of another's value in a unique index are tried again after the others, as long as that helps,
+// since the other may give the value up in the same batch.
+func (s *session) careful(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *sink.Batch, good []*sink.Record, parked []held) (_ []held, err error) {
+	c := carefulTx{s: s, conn: conn, vp: vp}
+	if err := s.send(ctx, conn, [][]byte{[]byte("START TRANSACTION"), s.appendFence(nil, b.Next)}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			rollback(ctx, conn, err)
+		}
+	}()
+	refused, err := c.bisect(ctx, good)
+	if err != nil {
+		return nil, err
+	}
+	for again := len(refused) > 0; again; {
+		var next []refusal
+		if next, err = c.again(ctx, refused); err != nil {
+			return nil, err
+		}
+		again = len(next) > 0 && len(next) < len(refused)
+		refused = next
+	}
+	if refused, err = c.swap(ctx, refused); err != nil {
+		return nil, err
+	}
+	bad := map[*sink.Record]bool{}
+	for _, r := range refused {
+		h, err := c.judge(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		bad[r.record] = true
+		parked = append(parked, h)
+	}
+	applied := good[:0:0]
+	for _, r := range good {
+		if !bad[r] {
+			applied = append(applied, r)
+		}
+	}
+	s.packets.reset()
+	s.appendParked(&s.packets, applied, parked)
+	s.packets.statement("COMMIT")
+	for _, p := range s.packets.finish() {
+		if err = exec(ctx, conn, p); err != nil {
+			return nil, err
+		}
+	}
+	return parked, nil
+}
+
+// refusal is a product the database refused by itself, and the error.
+type refusal struct {
+	record *sink.Record
+	err    error
+}
+
+// carefulTx is the open transaction.
+type carefulTx struct {
+	s    *session
+	conn *sql.Conn
+	vp   *viewPlan
+}
+
+// try applies records within a savepoint: all or none. A deadlock or lost connection ends the whole transaction, and comes back as an error that blames no row.
+func (c *carefulTx) try(ctx context.Context, records []*sink.Record) error {
+	s := c.s
+	s.enc.st.reset(c.vp)
+	for _, r := range records {
+		s.enc.add(c.vp, r) // it fitted before
+	}
+	s.packets.reset()
+	s.packets.statement("SAVEPOINT shelfstream")
+	s.packets.add(&s.enc.st)
+	for _, p := range s.packets.finish() {
+		if err := exec(ctx, c.conn, p); err != nil {
+			if isData(err) {
+				return c.back(ctx, "shelfstream", err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// back returns to a savepoint, and gives err unless even that fails.
+func (c *carefulTx) back(ctx context.Context, savepoint string, err error) error {
+	if _, rerr := c.conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT "+savepoint); rerr != nil {
+		return rerr
+	}
+	return err
+}
+
+func (c *carefulTx) bisect(ctx context.Context, records []*sink.Record) ([]refusal, error) {
+	var out []refusal
+	err := sink.Bisect(len(records),
+		func(from, to int) error { return c.try(ctx, records[from:to]) }, isData,
+		func(i int, err error) { out = append(out, refusal{records[i], err}) })
+	return out, err
+}
+
+// again tries those that met another's value once more, one by one.
+func (c *carefulTx) again(ctx context.Context, refused []refusal) ([]refusal, error) {
+	var left []refusal
+	for _, r := range refused {
+		if !isConflict(r.err) {
+			left = append(left, r)
+			continue
+		}
+		if err := c.try(ctx, []*sink.Record{r.record}); isData(err) {
+			left = append(left, refusal{r.record, err})
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// judge makes the held record of a refusal.
+func (c *carefulTx) judge(ctx context.Context, r refusal) (held, error) {
+	if isConflict(r.err) {
+		v, err := c.rival(ctx, r.record)
+		if err != nil {
+			return held{}, err
+		}
+		if v != nil {
+			return c.s.hold(r.record, v.fault(c.s.t.name, c.vp, r.record), v.waitKey()), nil
+		}
+	}
+	return c.s.hold(r.record, recordFault(c.s.t.name, keyText(r.record.KeyValues), c.vp, r.err), waitKey{}), nil
+}

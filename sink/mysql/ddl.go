@@ -1,0 +1,131 @@
+package mysql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"shelfstream/schemas"
+)
+
+// dialect is what differs between the two servers.
+type dialect struct {
+	maria   bool
+	version string
+}
+
+// exact is the collation that tells all different texts apart, also 'a' and 'a '. utf8mb4_bin would not: it pads with spaces.
+func (d dialect) exact() string {
+	if d.maria {
+		return "utf8mb4_nopad_bin"
+	}
+	return "utf8mb4_0900_bin"
+}
+
+// columnType is the type a created column gets. Everything a field of type t can hold fits, but for texts of a key beyond 191 characters (768 bytes,
+// so that four of them still make an index) and numbers beyond MySQL's 65 digits.
+func columnType(t schemas.Type, key bool) string {
+	switch t.Kind {
+	case schemas.KindBool:
+		return "tinyint(1)"
+	case schemas.KindInt:
+		switch t.Bits {
+		case 16:
+			return "smallint"
+		case 32:
+			return "int"
+		}
+		return "bigint"
+	case schemas.KindDecimal:
+		switch {
+		case t.Precision == 0 || t.Precision > 65 || t.Scale > 30:
+			return "decimal(65,30)"
+		default:
+			return fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
+		}
+	case schemas.KindFloat:
+		if t.Bits == 32 && !key {
+			return "float"
+		}
+		return "double"
+	case schemas.KindText, schemas.KindEnum:
+		switch {
+		case t.Length > 0 && (t.Length <= 255 || !key && t.Length <= 4000):
+			return fmt.Sprintf("varchar(%d)", t.Length)
+		case key || t.Kind == schemas.KindEnum:
+			return "varchar(191)"
+		}
+		return "longtext"
+	case schemas.KindBytes:
+		if key {
+			return "varbinary(255)"
+		}
+		return "longblob"
+	case schemas.KindDate:
+		return "date"
+	case schemas.KindTime:
+		return "time(6)"
+	case schemas.KindTimestamp, schemas.KindTimestampTZ:
+		return "datetime(6)"
+	case schemas.KindUUID:
+		return "char(36)"
+	case schemas.KindJSON, schemas.KindArray, schemas.KindRecord:
+		return "json"
+	case schemas.KindNull:
+	}
+	return "longtext"
+}
+
+// isCharacter says whether a column type takes a collation.
+func isCharacter(columnType string) bool {
+	return strings.HasPrefix(columnType, "varchar") || strings.HasPrefix(columnType, "char") || columnType == "longtext"
+}
+
+// columnDDL is one column of CREATE TABLE or ADD COLUMN. Only key columns are NOT NULL: rules may leave any other field unset one day.
+func (p *tablePlan) columnDDL(c *columnPlan, d dialect) string {
+	if c.origin == fromLiving {
+		return quoteName(c.name) + " tinyint(1) NOT NULL DEFAULT 0"
+	}
+	t := columnType(c.typ, c.key)
+	s := quoteName(c.name) + " " + t
+	if isCharacter(t) {
+		s += " CHARACTER SET utf8mb4 COLLATE " + d.exact()
+	}
+	if c.key {
+		return s + " NOT NULL"
+	}
+	return s + " NULL"
+}
+
+// createTable is the statement that makes the table.
+func (p *tablePlan) createTable(d dialect) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (\n", quoteName(p.name))
+	order := slices.Clone(p.key)
+	for i := range p.columns {
+		if !p.columns[i].key {
+			order = append(order, i)
+		}
+	}
+	for _, i := range order {
+		fmt.Fprintf(&b, "  %s,\n", p.columnDDL(&p.columns[i], d))
+	}
+	fmt.Fprintf(&b, "  PRIMARY KEY (%s)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s;", quoteNames(p.names(p.keyParentFirst())), d.exact())
+	return b.String()
+}
+
+// keyParentFirst is the key with the product's columns in front, so that the rows of one product lie together.
+func (p *tablePlan) keyParentFirst() []int {
+	out := slices.Clone(p.parent)
+	for _, i := range p.key {
+		if !slices.Contains(out, i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// addColumn is the statement that adds one column.
+func (p *tablePlan) addColumn(c *columnPlan, d dialect) string {
+	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s;", quoteName(p.name), p.columnDDL(c, d))
+}

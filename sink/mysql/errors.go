@@ -1,0 +1,130 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+
+	"shelfstream/internal/fault"
+)
+
+// Error numbers of MySQL and MariaDB (both servers' error message references).
+const (
+	errBadNull       = 1048
+	errDupEntry      = 1062
+	errNoTable       = 1146
+	errNoColumn      = 1054
+	errNoDefault     = 1364
+	errDupColumn     = 1060
+	errLockWait      = 1205
+	errDeadlock      = 1213
+	errTableFull     = 1114
+	errDiskFull      = 1021
+	errNoSpace       = 1041
+	errReadOnly      = 1290
+	errReadOnlyTrx   = 1792
+	errTableDenied   = 1142
+	errDBDenied      = 1044
+	errAccessDenied  = 1045
+	errForeignKey    = 1452
+	errForeignParent = 1451
+	errTooLong       = 1406
+	errOutOfRange    = 1264
+	errBadString     = 1366
+	errBadDate       = 1292
+	errTruncated     = 1265
+	errCheckMaria    = 4025
+	errCheckMySQL    = 3819
+	errInvalidJSON   = 3140
+	errSignal        = 1644
+	errPacket        = 1153
+)
+
+// dataErrors blame a row: the same row fails again whenever it is sent. Their SQLSTATE says nothing in particular (HY000, 01000).
+var dataErrors = map[uint16]bool{
+	errBadString: true, errTruncated: true, errCheckMySQL: true, errPacket: true,
+	1367: true, 1411: true, 1690: true, 1242: true, 1365: true, 1118: true, 3140: true, 3141: true, 3143: true, 3144: true, 3156: true, 3903: true,
+}
+
+// number gives the server's error number, 0 if err is none of the server's.
+func number(err error) uint16 {
+	var e *mysqldriver.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// isData says whether err blames a row. SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 45 raised by a trigger.
+func isData(err error) bool {
+	var e *mysqldriver.MySQLError
+	if !errors.As(err, &e) {
+		return false
+	}
+	if dataErrors[e.Number] {
+		return true
+	}
+	switch string(e.SQLState[:2]) {
+	case "22", "23", "45":
+		return true
+	}
+	return false
+}
+
+// isConflict says whether err comes from a unique index: ours is the error that the guard of an upsert raises (see update).
+func isConflict(err error) bool { n := number(err); return n == errDupEntry || n == errBadNull }
+
+// isSchema says whether err means that the table is not as Check saw it.
+func isSchema(err error) bool {
+	n := number(err)
+	return n == errNoTable || n == errNoColumn || n == errNoDefault
+}
+
+// recordFault tells a person why the server refused one product.
+func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
+	f := &fault.Fault{Class: fault.Runtime, Where: fmt.Sprintf("sink %s: %s %s", sinkName, p.view.Name, key), What: "the database refuses it", Err: err}
+	switch number(err) {
+	case errForeignKey:
+		f.What, f.Fix = "it refers to a row that the database does not have", "it is tried again by itself; add the row it refers to, or drop the foreign key"
+	case errForeignParent:
+		f.What, f.Fix = "other rows of the database refer to it, so it cannot be deleted", "delete those rows, or set delete: soft for the table"
+	case errTooLong, errOutOfRange, errTruncated:
+		f.Fix = "make the column wider (ALTER TABLE … MODIFY …), or let a rule shorten the value"
+	case errBadString:
+		f.What, f.Fix = "a text has characters that the column's character set does not have", "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4;"
+	case errCheckMaria, errCheckMySQL, errSignal:
+		f.What, f.Fix = "a check or trigger of the database refuses it", "correct the value in the source or in a rule, or change the check"
+	case errPacket:
+		f.What, f.Fix = "it is larger than the server takes in one packet", "SET GLOBAL max_allowed_packet = 268435456;"
+	case errBadDate:
+		f.Fix = "correct the date in the source, or let a rule set another value"
+	default:
+		f.Fix = "correct the value in the source or in a rule"
+	}
+	return f
+}
+
+// environment turns an error of the server into a fault that says who has to act; other errors (a lost connection, a deadlock) stay as they are.
+func environment(where string, err error) error {
+	f := &fault.Fault{Class: fault.Environment, Where: where, Err: err}
+	switch n := number(err); n {
+	case errTableDenied, errDBDenied, errAccessDenied:
+		f.What, f.Fix = "the database user may not do this", "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER ON the database TO the user"
+	case errTableFull, errDiskFull, errNoSpace:
+		f.What, f.Fix = "the database's disk is full", "make room on it; writing goes on by itself"
+	case errReadOnly, errReadOnlyTrx:
+		f.What, f.Fix = "the database is read-only", "let the address point at the primary server, or SET GLOBAL read_only = 0; writing goes on by itself"
+	case errNoTable, errNoColumn, errNoDefault:
+		f.What, f.Fix = "the table is no longer as it was checked", "run shelfstream check -connect, which names the statement; writing goes on by itself"
+	default:
+		return err
+	}
+	return f
+}
+
+// brokenConn says whether the connection cannot be used any more.
+func brokenConn(err error) bool {
+	return number(err) == 0 || strings.Contains(err.Error(), "invalid connection")
+}

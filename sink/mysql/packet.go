@@ -1,0 +1,106 @@
+package mysql
+
+// packetBuilder puts statements together into packets of a bounded size, separated by semicolons. Short of a statement that is itself larger, no packet is larger than limit.
+type packetBuilder struct {
+	limit   int
+	rows    int // most rows in one statement
+	buf     []byte
+	packets [][]byte
+}
+
+func (b *packetBuilder) reset() { b.buf, b.packets = b.buf[:0], b.packets[:0] }
+
+// begin makes room for a statement of n bytes and puts the separator.
+func (b *packetBuilder) begin(n int) {
+	if len(b.buf) > 0 && len(b.buf)+n > b.limit {
+		b.packets = append(b.packets, b.buf)
+		b.buf = make([]byte, 0, len(b.buf))
+	}
+	if len(b.buf) > 0 {
+		b.buf = append(b.buf, ";\n"...)
+	}
+}
+
+func (b *packetBuilder) statement(s string) {
+	b.begin(len(s) + 2)
+	b.buf = append(b.buf, s...)
+}
+
+// chunks writes "prefix items suffix" for stretches of items, each at most b.rows items and about a quarter of the packet. items are separated by sep bytes;
+// ends are their ends.
+func (b *packetBuilder) chunks(prefix string, items []byte, ends []int, sep int, suffix string) {
+	for from := 0; from < len(ends); {
+		start := 0
+		if from > 0 {
+			start = ends[from-1] + sep
+		}
+		to := from + 1
+		for to < len(ends) && to-from < b.rows && ends[to]-start < b.limit/4 {
+			to++
+		}
+		part := items[start:ends[to-1]]
+		b.begin(len(prefix) + len(part) + len(suffix) + 2)
+		b.buf = append(b.buf, prefix...)
+		b.buf = append(b.buf, part...)
+		b.buf = append(b.buf, suffix...)
+		from = to
+	}
+}
+
+// add writes all of a record set's statements, in the order that lets values of unique indexes be given up before they are taken, and parents stand
+// before their children.
+func (b *packetBuilder) add(st *statements) {
+	for i, p := range st.vp.lists {
+		l := &st.orphan[i]
+		b.chunks("DELETE FROM "+quoteName(p.name)+" WHERE "+p.parentColumns()+" IN (", l.keys, l.ends, 1, ")")
+	}
+	for i, p := range st.vp.roots {
+		l := &st.gone[i]
+		b.chunks(p.removal()+" WHERE "+p.parentColumns()+" IN (", l.keys, l.ends, 1, ")"+p.onlyLiving())
+	}
+	for i, p := range st.vp.lists {
+		t := &st.list[i]
+		b.chunks("DELETE FROM "+quoteName(p.name)+" WHERE ", t.trim, t.trims, len(" OR "), "")
+	}
+	for i, p := range st.vp.roots {
+		t := &st.root[i]
+		b.chunks(p.insert, t.rows, t.ends, 1, p.onDup)
+	}
+	for i, p := range st.vp.lists {
+		t := &st.list[i]
+		b.chunks(p.insert, t.rows, t.ends, 1, p.onDup)
+	}
+}
+
+// removal is what a tombstone does to a root table, without the condition.
+func (p *tablePlan) removal() string {
+	if p.soft < 0 {
+		return "DELETE FROM " + quoteName(p.name)
+	}
+	value := "1"
+	if p.columns[p.soft].write.col.class != classInt {
+		value = "UTC_TIMESTAMP(6)"
+	}
+	return "UPDATE " + quoteName(p.name) + " SET " + quoteName(p.columns[p.soft].name) + " = " + value
+}
+
+// onlyLiving keeps the time at which a row was first marked.
+func (p *tablePlan) onlyLiving() string {
+	if p.soft < 0 {
+		return ""
+	}
+	n := quoteName(p.columns[p.soft].name)
+	if p.columns[p.soft].write.col.class != classInt {
+		return " AND " + n + " IS NULL"
+	}
+	return " AND " + n + " = 0"
+}
+
+// finish returns the packets.
+func (b *packetBuilder) finish() [][]byte {
+	if len(b.buf) > 0 {
+		b.packets = append(b.packets, b.buf)
+		b.buf = nil
+	}
+	return b.packets
+}

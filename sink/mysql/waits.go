@@ -1,0 +1,130 @@
+package mysql
+
+import (
+	"sync"
+
+	"shelfstream/schemas"
+	"shelfstream/sink"
+)
+
+// waitKey stands for one product's row in one table.
+type waitKey = sink.KeyHash
+
+func waitKeyOf(table string, key []schemas.Value) waitKey {
+	b := append([]byte(table), 0x1f)
+	for i := range key {
+		b = append(schemas.AppendCanonical(b, key[i]), 0x1f)
+	}
+	return sink.HashKey(b)
+}
+
+// holds knows, over all sessions of the process, who waits for which row to give up a value. Products held by other processes are woken by their
+// periodic retry.
+type holds struct {
+	mu    sync.Mutex
+	waits map[waitKey]map[*session][]int64 // offsets of parked records
+	woken map[*session][]int64
+}
+
+func (h *holds) init() {
+	h.waits = map[waitKey]map[*session][]int64{}
+	h.woken = map[*session][]int64{}
+}
+
+// wait notes that the record at offset waits for k.
+func (h *holds) wait(s *session, k waitKey, offset int64) {
+	if k == (waitKey{}) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.waits[k]
+	if m == nil {
+		m = map[*session][]int64{}
+		h.waits[k] = m
+	}
+	for _, o := range m[s] {
+		if o == offset {
+			return
+		}
+	}
+	m[s] = append(m[s], offset)
+}
+
+// any says whether somebody waits at all.
+func (h *holds) any() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.waits) > 0
+}
+
+// wake signals everybody who waits for k, and forgets them.
+func (h *holds) wake(k waitKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s, offsets := range h.waits[k] {
+		h.woken[s] = append(h.woken[s], offsets...)
+		select {
+		case s.woken <- struct{}{}:
+		default:
+		}
+	}
+	delete(h.waits, k)
+}
+
+// drop forgets a session.
+func (h *holds) drop(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.woken, s)
+	for k, m := range h.waits {
+		if delete(m, s); len(m) == 0 {
+			delete(h.waits, k)
+		}
+	}
+}
+
+// Woken implements sink.Retrier.
+func (s *session) Woken() <-chan struct{} { return s.woken }
+
+// TakeWoken implements sink.Retrier.
+func (s *session) TakeWoken() []int64 {
+	s.t.holds.mu.Lock()
+	defer s.t.holds.mu.Unlock()
+	w := s.t.holds.woken[s]
+	delete(s.t.holds.woken, s)
+	return w
+}
+
+// settle notes after a commit who is held now, and wakes those who waited for rows of the batch.
+func (s *session) settle(vp *viewPlan, b *sink.Batch, parked []held) {
+	isParked := map[int64]bool{}
+	for i := range parked {
+		isParked[parked[i].Offset] = true
+	}
+	waiting := s.t.holds.any()
+	for i := range b.Records {
+		r := &b.Records[i]
+		if isParked[r.Offset] {
+			continue
+		}
+		if len(s.held) > 0 {
+			delete(s.held, sink.HashKey(r.Key))
+		}
+		if waiting {
+			for _, p := range vp.all() {
+				if p.guard {
+					s.t.holds.wake(waitKeyOf(p.name, r.KeyValues))
+				}
+			}
+		}
+	}
+	for i := range parked {
+		if len(s.held) < maxHeld {
+			s.held[parked[i].hash] = struct{}{}
+		} else {
+			s.heldMore = true
+		}
+		s.t.holds.wait(s, parked[i].waitsFor, parked[i].Offset)
+	}
+}
