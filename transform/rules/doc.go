@@ -1,0 +1,42 @@
+// Package rules turns rule files into a program that makes one product out of its rows.
+//
+// In: rule files in layers (YAML, a standard file and then the customer's), the shapes of the view's root table, children and lookups,
+// and for each evaluation the rows and the instant. Out: the product's row, whether it belongs in the view at all, and the next
+// instant at which it may change without any row changing. An evaluation is a pure function of its input: no clock, no map order, no
+// floats in money. Everything that can be wrong in a file is found by Compile, all of it at once, each with file, line and column.
+//
+// # Why an expression language of our own
+//
+// expr-lang compiles, types and sandboxes well, but not for this job (measured in the project's library notes): as soon as one operator is
+// overloaded, which decimals need, unknown names inside function arguments compile; it has no exact decimals and no scale
+// in its types; it has no nulls of SQL's kind; it gives positions in the expression and not in the YAML file; it knows no row scope for child
+// rows; and it cannot say which values an answer was computed from, which explain is made of. A lexer, a Pratt parser, a checker and
+// closures are about a thousand lines, and then all six are there.
+//
+// # Names
+//
+// A bare name means, in this order: a column of the row at hand (inside pick, list, text, vat and the aggregates; the innermost row
+// first), a field set by an earlier rule, a column of the root table. `row.x`, `field.x` and `root.x` say which, `outer.x` is the row around an
+// aggregate's row, and `<lookup>.x` is a column of the lookup's one row (null if there is none, a fault if the lookup is required). A name that is no word is
+// written in backticks: `VAT Prod_ Posting Group`. Within one rule, no expression sees what the same rule sets.
+//
+// # Values
+//
+// null is SQL's: arithmetic, comparisons and functions with a null give null, `and` and `or` are three-valued, and a condition (when,
+// where, include) that is null counts as false. `sum` of no row is 0, the other aggregates of no row are null. Text compares
+// by its bytes. A decimal has a scale in its type: + and - keep the larger, * adds them, round(x, n) sets it; a field gets precision 38 and
+// that scale. Division is only legal where its rounding is said: round(x / y, n), quo(x, y, n), floor(x / y), ceil(x / y).
+// Floats never mix with decimals: write round(decimal(x), n).
+//
+// # Aggregates
+//
+// The first argument is a child, a lookup or a list field; then the expression over its rows; then, without a comma, `where` a condition
+// and `order` the keys: sum(stock, on_hand - reserved where warehouse in ['OSL', 'BGO']),
+// first(prices, price where currency = 'NOK' order valid_from desc, price), count(images where url is not null). (`, where: …` means the
+// same, for those who prefer named arguments, but makes YAML ask for quotes.)
+//
+// # To add a function
+//
+// Add a line to the table in functions.go and its compile function; Doc makes the documentation of it, and a test asks for a golden case.
+// To add a rule kind: a file kind_<name>.go with a parse and a compile function, a line in kinds.go, and golden cases in testdata.
+package rules

@@ -1,0 +1,204 @@
+package rules
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+
+	"shelfstream/schemas"
+)
+
+// vatRule finds the rate that is valid today and makes gross of net, or net of gross.
+type vatRule struct {
+	choosing
+	rate       *expression
+	net, gross *expression
+	code       *expression
+	round      int
+	netRound   int
+	set        fieldSet
+	n          *yaml.Node
+}
+
+func parseVAT(f *file, n *yaml.Node) kind {
+	o := f.object(n, "vat", "rates", "where", "valid", "order", "rate", "net", "gross", "code", "round", "net_round", "set")
+	k := &vatRule{
+		choosing: f.choosing(o, "rates"), rate: f.expr(o.need("rate", "rate: the column that holds the rate in percent")),
+		net: f.expr(o.get("net")), gross: f.expr(o.get("gross")), code: f.expr(o.get("code")), n: n,
+		set: f.readFields(o.need("set", "set: { price: gross, vat_rate: rate }"), "set"),
+	}
+	if (o.get("net") == nil) == (o.get("gross") == nil) && n.Kind == yaml.MappingNode {
+		f.badNode(n, "vat starts from net or from gross", "write net: the price without VAT, or gross: the price with VAT")
+	}
+	k.round = f.digits(o.need("round", "round: 2, the digits of the price after rounding half up"), 2)
+	k.netRound = 4
+	if d := o.get("net_round"); d != nil {
+		if o.get("gross") == nil {
+			f.badNode(d, "net_round is for a net that is computed from gross", "remove it")
+		}
+		k.netRound = f.digits(d, 4)
+	}
+	return k
+}
+
+// digits reads a number of digits after the point.
+func (f *file) digits(n *yaml.Node, otherwise int) int {
+	if n == nil {
+		return otherwise
+	}
+	var d int
+	if err := n.Decode(&d); err != nil || n.Tag != "!!int" || d < 0 || d > 18 {
+		f.badNode(n, "a number of digits is a whole number from 0 to 18", "write 2")
+		return otherwise
+	}
+	return d
+}
+
+// The columns of the row that a vat rule makes.
+const (
+	vatGross = iota
+	vatNet
+	vatRate
+	vatAmount
+	vatColumns
+)
+
+func (k *vatRule) compile(c *compiler) func(m *machine) {
+	var rate *code
+	q := c.open(k.choosing, false, func(*source) { rate = c.numeric(k.rate) })
+	base, anchored := k.net, vatNet
+	if k.gross != nil {
+		base, anchored = k.gross, vatGross
+	}
+	amount := c.numeric(base)
+	code := (*code)(nil)
+	if k.code != nil {
+		if code = c.value(k.code); code.bad {
+			c.spoil(k.set)
+			return nil
+		}
+	}
+	if q == nil || rate.bad || amount.bad {
+		c.spoil(k.set)
+		return nil
+	}
+	columns := make([]schemas.Column, vatColumns)
+	columns[vatGross] = schemas.Column{Name: "gross", Type: decimalType(k.round)}
+	columns[vatNet] = schemas.Column{Name: "net", Type: decimalType(k.netRound)}
+	columns[vatRate] = schemas.Column{Name: "rate", Type: rate.typ}
+	columns[vatAmount] = schemas.Column{Name: "amount", Type: decimalType(k.round)}
+	columns[anchored].Type = amount.typ
+	var as []assign
+	depth := len(c.scopes)
+	c.inScope(&scope{columns: columns}, func() { as = c.assigns(k.set) })
+
+	at := site{origin: k.rate.origin}
+	from := q.source.name
+	return func(m *machine) {
+		price := amount.eval(m)
+		chosen := k.choose(m, q, rate, at)
+		row := schemas.Null
+		switch {
+		case m.fault != nil:
+			return
+		case chosen.Kind != schemas.KindNull:
+			row = chosen
+		case price.Kind != schemas.KindNull:
+			m.fail(at, fmt.Sprintf("unknown VAT code %s: %s has no rate that is valid on %s", k.codeOf(m, code, from), from, appendDate(nil, m.day())),
+				fmt.Sprintf("add the rate to %s, or correct the product's code; the product is tried again then", from))
+			return
+		}
+		start := len(m.values)
+		m.values = append(m.values, make([]schemas.Value, vatColumns)...)
+		made := m.values[start : start+vatColumns : start+vatColumns]
+		made[vatRate] = row
+		if price.Kind != schemas.KindNull {
+			k.calculate(m, made, price, at)
+		}
+		m.frames[depth] = frame{row: made}
+		m.assignAll(as)
+	}
+}
+
+// numeric compiles an expression that must be an exact number.
+func (c *compiler) numeric(e *expression) *code {
+	if e == nil {
+		return badCode
+	}
+	defer func(old *expression) { c.expr = old }(c.expr)
+	c.expr = e
+	return c.number(e.node)
+}
+
+// choose gives the rate of the one valid row. Two valid rows with different rates are a fault unless the rule has an order.
+func (k *vatRule) choose(m *machine, q *query, rate *code, at site) schemas.Value {
+	if len(q.order) > 0 {
+		if !q.first(m) {
+			return schemas.Null
+		}
+		return k.present(m, rate.eval(m), at)
+	}
+	chosen := schemas.Null
+	q.each(m, func(int) bool {
+		v := k.present(m, rate.eval(m), at)
+		switch {
+		case m.fault != nil:
+			return false
+		case chosen.Kind != schemas.KindNull && compareNumbers(chosen, v) != 0:
+			m.fail(at, fmt.Sprintf("two VAT rates are valid on %s: %s and %s", appendDate(nil, m.day()), display(chosen), display(v)),
+				fmt.Sprintf("end one of the rows in %s before the other begins, or give the rule an order", q.source.name))
+			return false
+		}
+		chosen = v
+		return true
+	})
+	return chosen
+}
+
+func (k *vatRule) present(m *machine, rate schemas.Value, at site) schemas.Value {
+	if rate.Kind == schemas.KindNull {
+		return m.fail(at, "the VAT row has no rate", "enter the rate; 0 must be written as 0")
+	}
+	return rate
+}
+
+// codeOf names the code that was looked for.
+func (k *vatRule) codeOf(m *machine, code *code, from string) string {
+	if code != nil {
+		return display(code.eval(m))
+	}
+	for i := range m.prog.env.Lookups {
+		if l := &m.prog.env.Lookups[i]; l.Name == from && len(l.On) > 0 {
+			return m.soughtBy(l)
+		}
+	}
+	return "of this product"
+}
+
+// calculate fills gross, net and amount. Each is rounded once, half up: gross = net × (100 + rate) ÷ 100, net = gross × 100 ÷ (100 + rate),
+// amount = gross - net.
+func (k *vatRule) calculate(m *machine, made []schemas.Value, price schemas.Value, at site) {
+	factor, err := schemas.AddDec(made[vatRate], schemas.Int(100))
+	if err == nil && k.gross == nil {
+		var p schemas.Value
+		made[vatNet] = price
+		if p, err = schemas.MulDec(price, factor); err == nil {
+			made[vatGross], err = schemas.QuoDec(p, schemas.Int(100), k.round, schemas.HalfUp)
+		}
+	} else if err == nil {
+		var p schemas.Value
+		made[vatGross] = price
+		if p, err = schemas.MulDec(price, schemas.Int(100)); err == nil {
+			made[vatNet], err = schemas.QuoDec(p, factor, k.netRound, schemas.HalfUp)
+		}
+	}
+	if err == nil {
+		var d schemas.Value
+		if d, err = schemas.SubDec(made[vatGross], made[vatNet]); err == nil {
+			made[vatAmount], err = schemas.Round(d, k.round, schemas.HalfUp)
+		}
+	}
+	if err != nil {
+		m.failNumber(at, err, "VAT", price, made[vatRate])
+	}
+}
