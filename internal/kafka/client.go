@@ -60,6 +60,8 @@ type Client struct {
 	dialer    *kgo.Dialer // for the consumer group, which does not take a Transport
 	backoff   retry.Backoff
 	meta      metadataCache
+	codecs    codecs
+	pool      bufPool
 
 	stop   context.CancelFunc // ends the transport's background work
 	connMu sync.Mutex
