@@ -39,19 +39,20 @@ func valueSchema(t *Table) (string, error) {
 	for i, c := range t.PartitionBy {
 		partitionBy[i] = t.Columns[c].Name
 	}
-	return recordSchema(t.Name, "", t.Columns, partitionBy)
+	return recordSchema(t.Name, "", t.Columns, fieldNames(t.Columns), partitionBy)
 }
 
-// keySchema is the Avro schema of a table's keys.
+// keySchema is the Avro schema of a table's keys, with the field names of its rows.
 func keySchema(t *Table) (string, error) {
-	columns := make([]Column, len(t.Key))
+	all := fieldNames(t.Columns)
+	columns, names := make([]Column, len(t.Key)), make([]string, len(t.Key))
 	for i, c := range t.Key {
-		columns[i] = t.Columns[c]
+		columns[i], names[i] = t.Columns[c], all[c]
 	}
-	return recordSchema(t.Name, "Key", columns, nil)
+	return recordSchema(t.Name, "Key", columns, names, nil)
 }
 
-func recordSchema(topic, suffix string, columns []Column, partitionBy []string) (string, error) {
+func recordSchema(topic, suffix string, columns []Column, names, partitionBy []string) (string, error) {
 	namespace, name := splitName(topic)
 	name += suffix
 	w := &schemaWriter{names: map[string]bool{name: true}}
@@ -64,18 +65,17 @@ func recordSchema(topic, suffix string, columns []Column, partitionBy []string) 
 	if len(partitionBy) > 0 {
 		w.property(propPartitionBy, partitionBy)
 	}
-	if err := w.fields(name, columns, 0); err != nil {
+	if err := w.fields(name, columns, names, 0); err != nil {
 		return "", err
 	}
 	w.raw("}")
 	return string(w.json), nil
 }
 
-func (w *schemaWriter) fields(record string, columns []Column, depth int) error {
+func (w *schemaWriter) fields(record string, columns []Column, names []string, depth int) error {
 	if len(columns) == 0 {
 		return &ColumnError{What: "a record without columns"}
 	}
-	names := fieldNames(columns)
 	seen := make(map[string]bool, len(columns))
 	w.raw(`,"fields":[`)
 	for i := range columns {
@@ -177,7 +177,7 @@ func (w *schemaWriter) typ(t *Type, record string, depth int) error {
 		name := unique(record, w.names)
 		w.raw(`{"type":"record","name":`)
 		w.text(name)
-		if err := w.fields(name, t.Fields, depth+1); err != nil {
+		if err := w.fields(name, t.Fields, fieldNames(t.Fields), depth+1); err != nil {
 			return err
 		}
 		w.raw("}")
