@@ -11,6 +11,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
 	"shelfstream/schemas/registry"
 )
 
@@ -46,6 +47,11 @@ type RunnerConfig struct {
 	ScratchDir string
 	// ProducerBytes bounds the memory of records on their way to the brokers; 0 = 32 MB.
 	ProducerBytes int
+	// RetryWait is between two tries to read a source that broke off, PreflightWait between two looks at one that has faults; the zero
+	// values are 200 ms to 15 s and 2 s to 30 s.
+	RetryWait, PreflightWait retry.Backoff
+	// SessionTimeout is how long a worker may be silent before another takes the source over; 0 = the group's default.
+	SessionTimeout time.Duration
 	// Compression of the raw topics' batches; the zero value is the producer's default.
 	Compression kafka.Compression
 	// Now is the clock; nil = time.Now.
@@ -67,6 +73,12 @@ func (c *RunnerConfig) setDefaults() {
 	}
 	if c.ProducerBytes <= 0 {
 		c.ProducerBytes = 32 << 20
+	}
+	if c.RetryWait.Base <= 0 {
+		c.RetryWait = retry.Backoff{Base: 200 * time.Millisecond, Max: 15 * time.Second}
+	}
+	if c.PreflightWait.Base <= 0 {
+		c.PreflightWait = retry.Backoff{Base: 2 * time.Second, Max: 30 * time.Second}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -9,7 +9,6 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
-	"shelfstream/internal/retry"
 	"shelfstream/status"
 )
 
@@ -40,9 +39,6 @@ func NewRunner(cfg RunnerConfig) (*Runner, error) {
 // Status implements status.Reporter.
 func (r *Runner) Status() status.Stage { return r.state.stage(r.cfg.Source) }
 
-// sourceWait is between two tries to read a source.
-var sourceWait = retry.Backoff{Base: 200 * time.Millisecond, Max: 15 * time.Second}
-
 // Run captures until ctx ends; then it finishes the checkpoint under way, leaves the group and returns nil. What breaks is tried again
 // for ever and shown in Status: only a person can tell that it is in vain.
 func (r *Runner) Run(ctx context.Context) error {
@@ -62,7 +58,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		} else {
 			r.retrying(err)
 		}
-		if sourceWait.Wait(ctx, attempt) != nil {
+		if r.cfg.RetryWait.Wait(ctx, attempt) != nil {
 			return nil
 		}
 	}
@@ -74,7 +70,7 @@ func (r *Runner) member(ctx context.Context) error {
 		return fmt.Errorf("prepare the topics: %w", err)
 	}
 	err := r.cfg.Client.RunGroup(ctx, kafka.GroupConfig{
-		ID: r.cfg.name() + ".capture", Topics: []string{r.cfg.checkpointTopic()},
+		ID: r.cfg.name() + ".capture", Topics: []string{r.cfg.checkpointTopic()}, SessionTimeout: r.cfg.SessionTimeout,
 	}, r.generation)
 	if err != nil {
 		return fmt.Errorf("take part in the group %s.capture: %w", r.cfg.name(), err)
@@ -116,7 +112,7 @@ func (r *Runner) own(ctx context.Context) error {
 		}
 		r.metrics.retries.Inc()
 		r.retrying(err)
-		if sourceWait.Wait(ctx, attempt) != nil {
+		if r.cfg.RetryWait.Wait(ctx, attempt) != nil {
 			return nil
 		}
 	}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
-	"shelfstream/internal/retry"
 	"shelfstream/status"
 )
 
@@ -22,9 +20,6 @@ type session struct {
 	requests requests
 	start    Start
 }
-
-// preflightWait is between two looks at a source that has faults.
-var preflightWait = retry.Backoff{Base: 2 * time.Second, Max: 30 * time.Second}
 
 // run captures until ctx ends (nil), an operator asks for something (errSignalled) or something breaks. Everything that it
 // started has ended when it returns.
@@ -164,7 +159,7 @@ func (s *session) preflight(ctx context.Context, source Source) error {
 			shown = text
 			s.r.cfg.Logger.Error("source is blocked", "faults", text)
 		}
-		if err := preflightWait.Wait(ctx, attempt); err != nil {
+		if err := s.r.cfg.PreflightWait.Wait(ctx, attempt); err != nil {
 			return err
 		}
 	}

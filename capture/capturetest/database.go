@@ -42,6 +42,8 @@ type Database struct {
 	SnapshotHook func(table string, n int) error
 	// HeartbeatEvery is how often an idle source sends a heartbeat; 0 = 10 ms.
 	HeartbeatEvery time.Duration
+	// OnConfirm, if set, is called with each confirmed position.
+	OnConfirm func(capture.Position)
 	// Faults is what Preflight finds.
 	Faults func() []error
 }

@@ -45,6 +45,9 @@ func (s *source) Preflight(context.Context) (fault.List, error) {
 
 // Confirm implements capture.Source.
 func (s *source) Confirm(pos capture.Position) {
+	if s.d.OnConfirm != nil {
+		s.d.OnConfirm(pos)
+	}
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
 	s.d.confirmed = mustInt(pos)
