@@ -28,12 +28,12 @@ build: ## build bin/shelfstream (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/shelfstream ./cmd/shelfstream
 
 .PHONY: test
-test: ## everything: vet, lint, unit, race, integration on the embedded log and on a real Kafka, coverage
+test: ## everything: vet, lint, compose, unit, race, integration on the embedded log and on a real Kafka, coverage
 	@scripts/install.sh --test
 	@rm -f $(SUM)
 	@began=$$(date +%s); \
 	step() { echo "== $$1 ($$(($$(date +%s) - began)) s)"; $(MAKE) --no-print-directory $$1; }; \
-	for s in vet lint unit race integration coverage; do step $$s; done; \
+	for s in vet lint compose unit race integration coverage; do step $$s; done; \
 	echo "== what ran ($$(($$(date +%s) - began)) s)"; \
 	$(TESTSUM) show $(SUM)
 
@@ -93,6 +93,12 @@ cover: unit integration coverage ## coverage of unit and integration tests, with
 .PHONY: golden
 golden: ## rewrite the golden files with what the code does now (read the diff)
 	@if [ -n '$(GOLDEN)' ]; then $(GO) test $(GOLDEN) -update; git diff --stat; fi
+
+.PHONY: compose
+compose: ## check docker-compose.yml
+	@if docker compose version > /dev/null 2>&1; then docker compose config --quiet && echo "docker compose config: valid"; \
+	elif command -v docker-compose > /dev/null; then docker-compose config --quiet && echo "docker-compose config: valid"; \
+	else echo "docker compose is not installed: only deploy's tests looked at docker-compose.yml"; fi
 
 .PHONY: up
 up: ## the whole stack in containers: Kafka, registry, PostgreSQL, MySQL, shelfstream, Prometheus, Grafana
