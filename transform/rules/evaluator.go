@@ -126,16 +126,20 @@ func (m *machine) fitDecimal(v schemas.Value, t *schemas.Type, at site, name str
 	return v
 }
 
-// tooLong says whether a decimal has more digits than a column holds. An int64 has at most 19.
+// tooLong says whether a decimal has more digits than a column holds.
 func tooLong(v schemas.Value, precision int) bool {
-	if v.Bytes == nil && precision >= 19 {
-		return false
+	if v.Bytes == nil {
+		if precision >= 19 { // an int64 has at most 19 digits
+			return false
+		}
+		limit := int64(1)
+		for range precision {
+			limit *= 10
+		}
+		return v.Int >= limit || v.Int <= -limit
 	}
-	digits := v.Coefficient().Text(10)
-	if v.Sign() < 0 {
-		digits = digits[1:]
-	}
-	return len(digits) > precision
+	z := v.Coefficient()
+	return len(z.Abs(z).Text(10)) > precision
 }
 
 // Explain evaluates one product and tells for each output column, in order, who set it and from what; then come the filters, with an

@@ -103,7 +103,7 @@ func (q *query) first(m *machine) bool {
 		}
 		at := len(m.temp)
 		q.keys(m)
-		if best < 0 || q.less(m, rows, i, best, m.temp[at:at+width], m.temp[base:base+width]) {
+		if best < 0 || q.compare(rows, i, best, m.temp[at:at+width], m.temp[base:base+width]) < 0 {
 			copy(m.temp[base:], m.temp[at:at+width])
 			best = i
 		}
@@ -138,11 +138,7 @@ func (q *query) revisit(m *machine, rows rowset, i int) {
 	m.temp = m.temp[:base]
 }
 
-// less orders rows by their keys, then by the source's key, then by their place: a total order.
-func (q *query) less(m *machine, rows rowset, i, j int, a, b []schemas.Value) bool {
-	return q.compare(rows, i, j, a, b) < 0
-}
-
+// compare orders rows by their keys, then by the source's key, then by their place: a total order.
 func (q *query) compare(rows rowset, i, j int, a, b []schemas.Value) int {
 	for k := range q.order {
 		if d := q.order[k].cmp(a[k], b[k]); d != 0 {
@@ -169,11 +165,10 @@ func (q *query) sorted(m *machine, limit int, f func(i int) (more bool)) {
 		m.index = append(m.index, i)
 		q.keys(m)
 	}
-	chosen := m.index[start:]
-	if width > 0 && len(chosen) > 1 {
-		q.sort(m, rows, chosen, m.temp[base:])
+	count := len(m.index) - start
+	if width > 0 && count > 1 {
+		q.sort(m, rows, start, m.temp[base:])
 	}
-	count := len(chosen)
 	if limit > 0 {
 		count = min(count, limit)
 	}
@@ -190,15 +185,14 @@ func (q *query) sorted(m *machine, limit int, f func(i int) (more bool)) {
 	m.index = m.index[:start]
 }
 
-// sort orders chosen, whose keys stand in keys in the order of choosing.
-func (q *query) sort(m *machine, rows rowset, chosen []int, keys []schemas.Value) {
-	width := len(q.order)
-	// positions into keys are sorted, and then replaced by the rows they stand for
-	start := len(m.index)
-	for p := range chosen {
+// sort orders the row numbers from start in m.index, whose keys stand in keys in the order of choosing.
+func (q *query) sort(m *machine, rows rowset, start int, keys []schemas.Value) {
+	width, end := len(q.order), len(m.index)
+	// Positions into keys are sorted, and then replaced by the rows they stand for.
+	for p := range end - start {
 		m.index = append(m.index, p)
 	}
-	order := m.index[start:]
+	chosen, order := m.index[start:end], m.index[end:]
 	slices.SortFunc(order, func(p, r int) int {
 		return q.compare(rows, chosen[p], chosen[r], keys[p*width:(p+1)*width], keys[r*width:(r+1)*width])
 	})
@@ -206,5 +200,5 @@ func (q *query) sort(m *machine, rows rowset, chosen []int, keys []schemas.Value
 		order[k] = chosen[p]
 	}
 	copy(chosen, order)
-	m.index = m.index[:start]
+	m.index = m.index[:end]
 }
