@@ -215,8 +215,7 @@ rules:
   - name: price
     pick:
       from: prices
-      where: qty <= 1
-      valid: [from, to]
+      where: qty <= 1 and (from is null or from <= today())
       order: [from desc]
       set: { net: price, price_rev: rev }
   - name: vat
