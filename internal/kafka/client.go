@@ -62,6 +62,7 @@ type Client struct {
 	meta      metadataCache
 	codecs    codecs
 	pool      bufPool
+	wrap      func(net.Conn) net.Conn // breaks connections in tests; nil otherwise
 
 	stop   context.CancelFunc // ends the transport's background work
 	connMu sync.Mutex
@@ -130,6 +131,9 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
+	}
+	if c.wrap != nil {
+		conn = c.wrap(conn)
 	}
 	t := &trackedConn{Conn: conn, client: c}
 	c.connMu.Lock()

@@ -214,7 +214,7 @@ func (f *Fetcher) fly(ctx context.Context, fl *flight) {
 				f.c.pool.put(g.set)
 			}
 		case failed[part.tp] != nil:
-			news = f.trouble(part, failed[part.tp]) || news
+			news = f.trouble(part, fl.node, failed[part.tp]) || news
 		default:
 			news = f.store(part, &fl.wants[i], g, total) || news
 		}
@@ -243,8 +243,9 @@ func (f *Fetcher) outOfRange(ctx context.Context, w wantedPart) error {
 	return &OffsetOutOfRangeError{Topic: w.topic, Partition: w.partition, Offset: w.offset, Start: start, End: end}
 }
 
-// trouble waits a while with a partition, or ends it if waiting will not help. f.mu is held.
-func (f *Fetcher) trouble(part *fetchPart, err error) (news bool) {
+// trouble waits a while with a partition that failed at the broker node (-1: before any was asked), or ends it if waiting will not help.
+// f.mu is held.
+func (f *Fetcher) trouble(part *fetchPart, node int32, err error) (news bool) {
 	now := time.Now()
 	if errors.Is(err, kgo.UnknownTopicOrPartition) {
 		if part.missing.IsZero() {
@@ -262,7 +263,9 @@ func (f *Fetcher) trouble(part *fetchPart, err error) (news bool) {
 		f.end(part, err)
 		return true
 	}
-	part.notSoon = now.Add(f.c.backoff.Delay(part.attempts))
+	if leader, _, ok := f.c.meta.leader(part.topic, part.partition); !ok || leader == node { // a new leader is asked at once
+		part.notSoon = now.Add(f.c.backoff.Delay(part.attempts))
+	}
 	if part.attempts++; part.attempts == 5 {
 		f.log.Warn("kafka: fetch is being retried", "topic", part.topic, "partition", part.partition, "error", err)
 	}
@@ -292,7 +295,7 @@ func (f *Fetcher) lookUp(ctx context.Context, topics []string) {
 				why = kgo.UnknownTopicOrPartition
 			}
 		}
-		news = f.trouble(part, why) || news
+		news = f.trouble(part, -1, why) || news
 	}
 	if news {
 		f.tell()

@@ -130,7 +130,7 @@ func (p *Producer) fly(ctx context.Context, node int32, addr string, batches []*
 	p.mu.Lock()
 	p.flights[node]--
 	for i, b := range batches {
-		p.settle(ctx, b, answers[i])
+		p.settle(ctx, b, node, answers[i])
 	}
 	p.mu.Unlock()
 	signal(p.wake)

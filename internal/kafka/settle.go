@@ -14,8 +14,8 @@ import (
 // missingFor is how long a topic may be unknown before that is an error: long enough for a cluster that is just starting.
 const missingFor = time.Minute
 
-// settle acts on what became of one batch. p.mu is held.
-func (p *Producer) settle(ctx context.Context, b *pbatch, a answer) {
+// settle acts on what became of one batch at the broker node. p.mu is held.
+func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) {
 	part := b.part
 	part.inflight = false
 	if a.err == nil {
@@ -65,7 +65,9 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, a answer) {
 			return
 		}
 	}
-	part.notSoon = time.Now().Add(p.c.backoff.Delay(b.attempts))
+	if now, _, ok := p.c.meta.leader(part.topic, part.partition); !ok || now == node { // a new leader is asked at once
+		part.notSoon = time.Now().Add(p.c.backoff.Delay(b.attempts))
+	}
 	if b.attempts++; b.attempts == 3 {
 		p.log.Warn("kafka: produce is being retried", "topic", part.topic, "partition", part.partition, "error", a.err)
 	}
