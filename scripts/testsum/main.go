@@ -1,7 +1,8 @@
 // Command testsum runs `go test` and says at the end what ran. The Makefile uses it:
 //
 //	testsum run -name unit -into FILE -- ./...     runs go test with the arguments after --, adds its counts to FILE
-//	testsum show FILE                              prints the counts of all runs in FILE, and which servers they used
+//	testsum show [-need A,B] FILE                  prints the counts of all runs in FILE, and which servers they used; fails if no
+//	                                               test ran with a server whose name begins with A, or with B
 //	testsum cover OUT PROFILE...                   merges coverage profiles into OUT, prints each package's share
 //
 // A test that is skipped counts as failed: in this project a missing server is a failure.
@@ -12,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 )
 
 func main() {
@@ -38,10 +40,15 @@ func run(args []string) error {
 		}
 		return runTests(*name, *into, f.Args())
 	case "show":
-		if len(args) != 2 {
+		f := flag.NewFlagSet("show", flag.ContinueOnError)
+		need := f.String("need", "", "comma-separated beginnings of the names of servers that must have been used")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		if f.NArg() != 1 {
 			return errors.New("show: say which file")
 		}
-		return show(os.Stdout, args[1])
+		return show(os.Stdout, f.Arg(0), strings.FieldsFunc(*need, func(r rune) bool { return r == ',' }))
 	case "cover":
 		if len(args) < 3 {
 			return errors.New("cover: say the output and at least one profile")

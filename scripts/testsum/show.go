@@ -25,8 +25,9 @@ func appendResult(path string, r result) error {
 	return errors.Join(err, f.Close())
 }
 
-// show prints a line for each run, then what the integration runs used, then the totals alone on a line.
-func show(w io.Writer, path string) error {
+// show prints a line for each run, then what the integration runs used, then the totals alone on a line. A server of need with which no
+// test passed is an error.
+func show(w io.Writer, path string, need []string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -59,6 +60,17 @@ func show(w io.Writer, path string) error {
 		fmt.Fprintln(w, "integration ran with "+strings.Join(parts, "; "))
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", total.Passed, total.Failed, total.Skipped)
+	for _, n := range need {
+		tests := 0
+		for s, count := range servers {
+			if strings.HasPrefix(s, n) {
+				tests += count
+			}
+		}
+		if tests == 0 {
+			return fmt.Errorf("no test passed with %s", n)
+		}
+	}
 	return nil
 }
 

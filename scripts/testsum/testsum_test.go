@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,8 +66,11 @@ func TestShowAddsUpTheRuns(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := show(&out, path); err != nil {
+	if err := show(&out, path, []string{"embedded log", "Apache Kafka"}); err != nil {
 		t.Fatal(err)
+	}
+	if err := show(io.Discard, path, []string{"PostgreSQL"}); err == nil {
+		t.Error("a needed server was not used, and show says nothing")
 	}
 	want := `unit: 10 passed
 integration on the embedded log: 4 passed
