@@ -204,7 +204,7 @@ func (c *commits) write(ctx context.Context, j job) error {
 	}
 	c.mu.Lock()
 	c.previous = cp
-	open := c.inTx || c.pending != nil
+	open := c.inTx || c.pending != nil && !c.pending.Heartbeat
 	c.mu.Unlock()
 	c.confirm(j.commit.Position)
 	c.state.checkpointed(cp, open)
