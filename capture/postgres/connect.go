@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"shelfstream/internal/fault"
+)
+
+// sessionParams fix how values are printed, whatever the database or the role is set to, so that snapshot and stream agree; and
+// they keep limits meant for people's sessions away from ours.
+var sessionParams = map[string]string{
+	"client_encoding":                     "UTF8",
+	"datestyle":                           "ISO, YMD",
+	"intervalstyle":                       "postgres",
+	"timezone":                            "UTC",
+	"extra_float_digits":                  "3",
+	"bytea_output":                        "hex",
+	"xmlbinary":                           "base64",
+	"lc_monetary":                         "C",
+	"row_security":                        "off", // an error rather than rows silently left out
+	"statement_timeout":                   "0",
+	"idle_in_transaction_session_timeout": "0",
+	"lock_timeout":                        "0",
+}
+
+const (
+	connectTimeout = 10 * time.Second
+	// deadPeer is after how long a peer that does not answer TCP is given up.
+	deadPeer = 30 * time.Second
+)
+
+// connConfig makes the connection's configuration.
+func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
+	c, err := pgconn.ParseConfig(s.cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("read the dsn: %w", err)
+	}
+	for k, v := range sessionParams {
+		c.RuntimeParams[k] = v
+	}
+	c.RuntimeParams["application_name"] = s.cfg.applicationName()
+	if replication {
+		c.RuntimeParams["replication"] = "database"
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deadPeer / 3, Interval: deadPeer / 6, Count: 4}}
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			if err := setUserTimeout(tcp, deadPeer); err != nil {
+				s.cfg.Logger.Debug("TCP_USER_TIMEOUT is not set", "error", err)
+			}
+		}
+		return newBatchConn(conn), nil
+	}
+	return c, nil
+}
+
+// connect opens a connection for statements.
+func (s *Source) connect(ctx context.Context) (*pgx.Conn, error) {
+	c, err := s.connConfig(false)
+	if err != nil {
+		return nil, err
+	}
+	xc, err := pgx.ParseConfig(s.cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("read the dsn: %w", err)
+	}
+	xc.Config = *c
+	conn, err := pgx.ConnectConfig(ctx, xc)
+	if err != nil {
+		return nil, s.unreachable(err)
+	}
+	return conn, nil
+}
+
+// connectReplication opens a connection for replication commands.
+func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
+	c, err := s.connConfig(true)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgconn.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, s.unreachable(err)
+	}
+	return conn, nil
+}
+
+// SQLSTATEs that are told apart (PostgreSQL documentation, appendix A).
+const (
+	codeUndefinedObject    = "42704"
+	codeInvalidPassword    = "28P01"
+	codeInvalidAuth        = "28000"
+	codeInvalidCatalog     = "3D000"
+	codeInsufficient       = "42501"
+	codeTooManyConnections = "53300"
+	codeLockNotAvailable   = "55P03"
+)
+
+// unreachable makes a fault of a connection that could not be opened.
+func (s *Source) unreachable(err error) error {
+	f := &fault.Fault{
+		Class: fault.Environment, Where: "source " + s.cfg.Source, What: "the database cannot be reached", Err: err,
+		Fix: "check host, port and network, and that PostgreSQL runs and listens there (listen_addresses, firewall)",
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case codeInvalidPassword, codeInvalidAuth:
+			f.What, f.Fix = "the database refuses the login", "check user and password in dsn, and pg_hba.conf (it needs a line for the database and the role, for replication too)"
+		case codeInvalidCatalog:
+			f.What, f.Fix = "the database does not exist", "check the database's name in dsn"
+		case codeTooManyConnections:
+			f.What, f.Fix = "the server has no free connection", "raise max_connections or max_wal_senders, or end other clients"
+		case codeInsufficient:
+			f.What, f.Fix = "the role may not connect", "ALTER ROLE … REPLICATION; GRANT CONNECT ON DATABASE …"
+		default:
+			f.What, f.Fix = "the server refuses the connection", "see the server's message; it is tried again"
+		}
+	}
+	return f
+}
