@@ -114,20 +114,22 @@ type Session interface {
 	Close() error
 }
 
-// Retrier is an extra ability of a Session: it can list what it parked, so that the runner tries it again.
+// Retrier is an extra ability of a Session: it knows what it parked, so that the runner tries it again.
 type Retrier interface {
 	// Parked lists parked records of the partition with an offset above after, in offset order, at most limit of them.
 	// The list may be kept.
 	Parked(ctx context.Context, after int64, limit int) ([]Parked, error)
-	// Woken is signalled (capacity 1) when the reason why some records are parked may have gone.
-	Woken() <-chan struct{}
+	// Held is how many records of the partition are parked now.
+	Held() int
+	// OnWake sets what is called, from any goroutine and without waiting, when the reason why some records are parked may have gone.
+	OnWake(wake func())
 	// TakeWoken gives the offsets of those records, once.
 	TakeWoken() []int64
 }
 
 // Rewinder is an extra ability of a Target: a replay can be asked for from any process.
 type Rewinder interface {
-	// Rewind shuts the partition's session out, sets its place back to the offset to and its ReplayUntil to the furthest place it had. It returns
+	// Rewind shuts the partition's session out and, if to lies before its place, sets the place back to it and ReplayUntil to the end of the topic. It returns
 	// the place before. It never moves a place forward. A partition that was never opened stays so: it begins at the beginning anyway.
 	Rewind(ctx context.Context, p Partition, to int64, prune bool) (Place, error)
 }

@@ -206,7 +206,7 @@ func (t *Target) Rewind(ctx context.Context, p sink.Partition, to int64, prune b
 	if err != nil || !found {
 		return row.Place, errors.Join(err, ignoreDone(tx.Rollback()))
 	}
-	until := max(row.ReplayUntil, row.Next)
+	until := int64(endOfTopic)
 	if to >= row.Next {
 		to, until = row.Next, row.ReplayUntil
 	}

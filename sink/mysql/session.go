@@ -25,8 +25,8 @@ type session struct {
 
 	keyLiterals string // sink, topic, partition as the first values of a row in our tables
 	held        map[sink.KeyHash]struct{}
-	heldMore    bool // more are parked than held has
-	woken       chan struct{}
+	heldMore    bool   // more are parked than held has
+	wake        func() // guarded by holds.mu
 
 	enc     encoder
 	packets packetBuilder
@@ -40,7 +40,7 @@ type held struct {
 }
 
 func newSession(t *Target, p sink.Partition, vp *viewPlan, row offsetRow) *session {
-	s := &session{t: t, p: p, vp: vp, place: row.Place, epoch: row.epoch, woken: make(chan struct{}, 1), held: map[sink.KeyHash]struct{}{}}
+	s := &session{t: t, p: p, vp: vp, place: row.Place, epoch: row.epoch, held: map[sink.KeyHash]struct{}{}}
 	s.keyLiterals = textLiteral(t.name) + ", " + textLiteral(p.View.Topic) + ", " + strconv.Itoa(int(p.ID)) + ", "
 	s.enc.sink = t.name
 	return s

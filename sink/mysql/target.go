@@ -33,9 +33,10 @@ type Target struct {
 	// planned is what the last Check that found nothing wrong has made; sessions look at it with each batch.
 	planned atomic.Pointer[planSet]
 
-	mu        sync.Mutex // one Check at a time
-	dialect   dialect
-	maxPacket int
+	mu      sync.Mutex // one Check at a time
+	dialect dialect
+	views   []sink.View // of the last Check
+	checked time.Time
 }
 
 // planSet is immutable.
@@ -46,6 +47,8 @@ type planSet struct {
 
 const (
 	defaultMaxRows = 1000
+	// refreshEvery spares the server the questions of many partitions.
+	refreshEvery = 10 * time.Second
 	// More than this in one packet gains nothing, and costs memory on both ends.
 	packetLimit = 8 << 20
 )
@@ -92,6 +95,23 @@ func (t *Target) Workers() int { return t.cfg.Workers }
 func (t *Target) Check(ctx context.Context, views []sink.View) (fault.List, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.check(ctx, views)
+}
+
+// Refresh looks at the tables again, so that a column that was made wider since counts. The runner calls it before it tries parked records again; faults
+// are left to the next Check, and to the writes themselves.
+func (t *Target) Refresh(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.views) == 0 || time.Since(t.checked) < refreshEvery {
+		return nil
+	}
+	_, err := t.check(ctx, t.views)
+	return err
+}
+
+// check is Check; t.mu is held.
+func (t *Target) check(ctx context.Context, views []sink.View) (fault.List, error) {
 	plans, faults := plan(&t.cfg, views)
 	if len(faults) > 0 {
 		return faults, nil
@@ -100,7 +120,7 @@ func (t *Target) Check(ctx context.Context, views []sink.View) (fault.List, erro
 	if err != nil {
 		return nil, t.unreachable(err)
 	}
-	t.dialect, t.maxPacket = d, packet
+	t.dialect, t.views, t.checked = d, views, time.Now()
 	for _, ddl := range []string{offsetsDDL, parkedDDL} {
 		if f, err := t.makeOwn(ctx, ddl); err != nil {
 			return nil, err

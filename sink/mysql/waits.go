@@ -64,9 +64,8 @@ func (h *holds) wake(k waitKey) {
 	defer h.mu.Unlock()
 	for s, offsets := range h.waits[k] {
 		h.woken[s] = append(h.woken[s], offsets...)
-		select {
-		case s.woken <- struct{}{}:
-		default:
+		if s.wake != nil {
+			s.wake()
 		}
 	}
 	delete(h.waits, k)
@@ -84,8 +83,15 @@ func (h *holds) drop(s *session) {
 	}
 }
 
-// Woken implements sink.Retrier.
-func (s *session) Woken() <-chan struct{} { return s.woken }
+// OnWake implements sink.Retrier.
+func (s *session) OnWake(wake func()) {
+	s.t.holds.mu.Lock()
+	s.wake = wake
+	s.t.holds.mu.Unlock()
+}
+
+// Held implements sink.Retrier.
+func (s *session) Held() int { return len(s.held) }
 
 // TakeWoken implements sink.Retrier.
 func (s *session) TakeWoken() []int64 {

@@ -1,0 +1,201 @@
+package sink
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"shelfstream/internal/fault"
+	"shelfstream/status"
+)
+
+// board is what a runner shows of itself. Workers write to it with each batch; Status copies it.
+type board struct {
+	mu        sync.Mutex
+	now       string
+	detail    string
+	since     time.Time
+	faults    fault.List // why it does not go on
+	parts     []*partition
+	records   int64
+	heartbeat time.Time
+	progress  []*status.Progress
+}
+
+// shown is the part of a partition that Status reads, guarded by board.mu.
+type shown struct {
+	open     bool
+	next     int64
+	end      int64 // high watermark, -1 unknown
+	sourceMS int64 // of the newest record applied
+	held     int
+	blocked  *fault.Fault // why this partition rests
+	samples  fault.List   // some of what is parked
+}
+
+// maxSamples is how many parked records of a partition Status names.
+const maxSamples = 5
+
+func (b *board) start(now time.Time) { b.state(status.StateStarting, "", now) }
+
+func (b *board) state(name, detail string, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.set(name, detail, now)
+}
+
+func (b *board) set(name, detail string, now time.Time) {
+	if b.now != name {
+		b.now, b.since = name, now
+	}
+	b.detail = detail
+}
+
+// trouble shows why it does not go on; true if that is news.
+func (b *board) trouble(name, detail string, faults fault.List, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	news := len(b.faults) == 0 || b.detail != detail
+	b.set(name, detail, now)
+	b.faults = faults
+	return news
+}
+
+// clear says that it goes on.
+func (b *board) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = nil
+}
+
+func (b *board) assign(parts []*partition, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parts = parts
+	b.progress = nil
+	for _, p := range parts {
+		p.shown.end = -1
+	}
+	if len(parts) == 0 {
+		b.set(status.StateStandby, "other workers have all partitions", now)
+	} else {
+		b.set(status.StateStarting, "takes over its partitions", now)
+	}
+}
+
+// update changes what is shown of a partition.
+func (b *board) update(p *partition, fn func(s *shown)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fn(&p.shown)
+}
+
+// applied notes a batch.
+func (b *board) applied(p *partition, records int, next, sourceMS int64, held int, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records += int64(records)
+	b.heartbeat = now
+	b.faults = nil
+	s := &p.shown
+	s.next, s.held = next, held
+	s.end = max(s.end, next)
+	s.sourceMS = max(s.sourceMS, sourceMS)
+	b.judge(now)
+}
+
+// judge finds the state from the partitions. b.mu is held.
+func (b *board) judge(now time.Time) {
+	state, detail := status.StateLive, ""
+	for _, p := range b.parts {
+		switch s := &p.shown; {
+		case s.blocked != nil:
+			b.set(status.StatePositionLost, s.blocked.Error(), now)
+			return
+		case !s.open:
+			state = status.StateStarting
+		case state == status.StateLive && s.end-s.next > 1000:
+			state = status.StateCatchingUp
+		}
+	}
+	if slices.ContainsFunc(b.progress, func(p *status.Progress) bool { return p.FinishedAt.IsZero() }) {
+		state, detail = status.StateCatchingUp, "replays, or compares all keys"
+	}
+	b.set(state, detail, now)
+}
+
+// begin shows a long piece of work; the function returned notes how much of it is done, and -1 that all is.
+func (b *board) begin(name string, total int64, now func() time.Time) func(done int64) {
+	p := &status.Progress{Name: name, Total: total, StartedAt: now()}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress = append(slices.DeleteFunc(b.progress, func(o *status.Progress) bool { return o.Name == name }), p)
+	return func(done int64) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if done < 0 {
+			p.Done, p.FinishedAt = p.Total, now()
+			return
+		}
+		p.Done = done
+	}
+}
+
+// Status implements status.Reporter.
+func (r *Runner) Status() status.Stage {
+	b := &r.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := status.Stage{
+		Kind: status.KindSink, Name: r.cfg.Sink, State: b.now, Since: b.since, Detail: b.detail,
+		LastHeartbeat: b.heartbeat, Records: b.records, Faults: slices.Clone(b.faults),
+	}
+	now := r.cfg.Now()
+	for _, p := range b.parts {
+		records, seconds := p.shown.lag(now)
+		value := "not opened yet"
+		if p.shown.open {
+			value = fmt.Sprint(p.shown.next)
+		}
+		s.Positions = append(s.Positions, status.Position{Name: fmt.Sprintf("%s/%d", p.View.Name, p.ID), Value: value, LagRecords: records, LagSeconds: seconds})
+		s.Parked += int64(p.shown.held)
+		if p.shown.blocked != nil {
+			s.Faults = append(s.Faults, p.shown.blocked)
+		}
+		s.Faults = append(s.Faults, p.shown.samples...)
+	}
+	for _, p := range b.progress {
+		s.Progress = append(s.Progress, *p)
+	}
+	return s
+}
+
+// lag is how far a partition is behind; -1 unknown.
+func (s *shown) lag(now time.Time) (records int64, seconds float64) {
+	if !s.open || s.end < 0 {
+		return -1, -1
+	}
+	records = max(0, s.end-s.next)
+	switch {
+	case records == 0:
+		return 0, 0
+	case s.sourceMS == 0:
+		return records, -1
+	}
+	return records, max(0, now.Sub(time.UnixMilli(s.sourceMS)).Seconds())
+}
+
+// lag sums up the partitions for the metrics.
+func (r *Runner) lag() (records int64, seconds float64) {
+	b := &r.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := r.cfg.Now()
+	for _, p := range b.parts {
+		n, s := p.shown.lag(now)
+		records += max(0, n)
+		seconds = max(seconds, s)
+	}
+	return records, seconds
+}
