@@ -95,7 +95,8 @@ func QuoDec(a, b Value, scale int, mode RoundMode) (Value, error) {
 	// a·10^-as ÷ b·10^-bs = (a·10^up ÷ b)·10^-scale
 	up := scale + int(decScale(b)) - int(decScale(a))
 	if a.Bytes == nil && b.Bytes == nil {
-		num, den, ok := a.Int, b.Int, true
+		var ok bool
+		num, den := a.Int, b.Int
 		if up >= 0 {
 			num, ok = scaleUp(num, up)
 		} else {

@@ -1,10 +1,6 @@
 package schemas
 
-import (
-	"testing"
-
-	"github.com/linkedin/goavro/v2"
-)
+import "testing"
 
 // priceRow is a row as ERPs have them: 11 columns of nine types, one null.
 func priceRow(t testing.TB) (*Table, []Value) {
@@ -100,7 +96,7 @@ func BenchmarkDecodeRow(b *testing.B) {
 	})
 	b.Run("goavro", func(b *testing.B) {
 		b.ReportAllocs()
-		var oracle *goavro.Codec = mustGoavro(b, codec.ValueSchema())
+		oracle := mustGoavro(b, codec.ValueSchema())
 		for b.Loop() {
 			if _, _, err := oracle.NativeFromBinary(body); err != nil {
 				b.Fatal(err)

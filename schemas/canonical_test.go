@@ -102,11 +102,16 @@ func TestCompareIsATotalOrder(t *testing.T) {
 	ascending := []Value{
 		Null, Bool(false), Bool(true),
 		Float(math.Inf(-1)), Float(-1e300), Dec(-5, 1), Int(0), Float(0.1), Dec(11, 2), Int(42), dec(t, "42.0000000000000000000001"), Float(1e300), inf, Float(math.NaN()),
-		Text(""), Text("A"), {Kind: KindEnum, Bytes: []byte("B")}, Text("Ba"),
+		Text(""), Text("A"),
+		{Kind: KindEnum, Bytes: []byte("B")},
+		Text("Ba"),
 		{Kind: KindBytes, Bytes: []byte{0}},
 		Date(DateNegInfinity), Date(1), Date(DateInfinity),
 		Timestamp(5), TimestampTZ(4),
-		{Kind: KindArray}, {Kind: KindArray, List: []Value{Null}}, {Kind: KindArray, List: []Value{Int(1), Int(2)}}, {Kind: KindArray, List: []Value{Int(2)}},
+		{Kind: KindArray},
+		{Kind: KindArray, List: []Value{Null}},
+		{Kind: KindArray, List: []Value{Int(1), Int(2)}},
+		{Kind: KindArray, List: []Value{Int(2)}},
 	}
 	for i, a := range ascending {
 		for j, b := range ascending {
@@ -122,8 +127,12 @@ func TestCompareIsATotalOrder(t *testing.T) {
 		}
 	}
 	for _, same := range [][2]Value{
-		{Int(42), Dec(4200, 2)}, {Float(0.5), Dec(50, 2)}, {Float(math.NaN()), DecSpecial(SpecialNaN)}, {Float(math.Inf(1)), inf},
-		{Text("x"), {Kind: KindJSON, Bytes: []byte("x")}}, {Float(0), Float(math.Copysign(0, -1))},
+		{Int(42), Dec(4200, 2)},
+		{Float(0.5), Dec(50, 2)},
+		{Float(math.NaN()), DecSpecial(SpecialNaN)},
+		{Float(math.Inf(1)), inf},
+		{Text("x"), {Kind: KindJSON, Bytes: []byte("x")}},
+		{Float(0), Float(math.Copysign(0, -1))},
 	} {
 		if !Equal(same[0], same[1]) {
 			t.Errorf("%s and %s are not equal", same[0], same[1])

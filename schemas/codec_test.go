@@ -54,8 +54,11 @@ func TestCodecRefusesWhatDoesNotFit(t *testing.T) {
 		{Type{Kind: KindDate}, Date(math.MaxInt32 + 1), "a date out of range"},
 		{Type{Kind: KindUUID}, Value{Kind: KindUUID, Bytes: []byte("short")}, "uuid for a column of type uuid"},
 		{Type{Kind: KindTimestamp}, TimestampTZ(0), "timestamptz for a column of type timestamp"},
-		{list, Value{Kind: KindArray, List: []Value{{Kind: KindRecord, List: []Value{Int(1)}}, {Kind: KindRecord, List: []Value{dec(t, "0.001")}}}},
-			"p.s.t: column c[1].price: more digits after the point"},
+		{
+			list,
+			Value{Kind: KindArray, List: []Value{{Kind: KindRecord, List: []Value{Int(1)}}, {Kind: KindRecord, List: []Value{dec(t, "0.001")}}}},
+			"p.s.t: column c[1].price: more digits after the point",
+		},
 		{list, Value{Kind: KindArray, List: []Value{Null}}, "column c[0]: null, and the column does not allow it"},
 		{list, Value{Kind: KindArray, List: []Value{{Kind: KindRecord}}}, "column c[0]: a record of 0 values for 1 fields"},
 	} {

@@ -127,10 +127,16 @@ func TestResolverConversions(t *testing.T) {
 		{list(i32), list(text), Value{Kind: KindArray, List: []Value{Int(1), Null}}, "[1, null]"},
 		{list(i64), list(i16), Value{Kind: KindArray, List: []Value{Int(1), Int(40000)}}, "!column c[1]: a whole number"},
 		{list(i32), text, Value{Kind: KindArray}, "!no conversion without loss"},
-		{record(Column{"a", i32, false}, Column{"b", text, false}), record(Column{"b", text, false}, Column{"n", text, true}, Column{"a", text, false}),
-			Value{Kind: KindRecord, List: []Value{Int(1), Text("x")}}, "{x, null, 1}"},
-		{list(record(Column{"a", i64, true})), list(record(Column{"a", i16, true})),
-			Value{Kind: KindArray, List: []Value{{Kind: KindRecord, List: []Value{Int(99999)}}}}, "!column c[0].a: a whole number"},
+		{
+			record(Column{"a", i32, false}, Column{"b", text, false}), record(Column{"b", text, false}, Column{"n", text, true}, Column{"a", text, false}),
+			Value{Kind: KindRecord, List: []Value{Int(1), Text("x")}},
+			"{x, null, 1}",
+		},
+		{
+			list(record(Column{"a", i64, true})), list(record(Column{"a", i16, true})),
+			Value{Kind: KindArray, List: []Value{{Kind: KindRecord, List: []Value{Int(99999)}}}},
+			"!column c[0].a: a whole number",
+		},
 	} {
 		got, err := resolve(t, c.from, c.to, c.v)
 		if msg, isError := strings.CutPrefix(c.want, "!"); isError {

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -257,5 +259,32 @@ func TestClientFaults(t *testing.T) {
 	}
 	if _, err := NewClient(broken.URL).Table(t.Context(), "odd"); err == nil || !strings.Contains(err.Error(), "cannot be read as a table") {
 		t.Errorf("a topic of another shape: %v", err)
+	}
+}
+
+// Many at once, over few schemas: one id a schema, no gaps, and the log replays to the same.
+func TestManyClientsAtOnce(t *testing.T) {
+	log := &memoryLog{}
+	web, _ := start(t, log)
+	ids := make([]int32, 64)
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			var err error
+			subject := "s" + strconv.Itoa(i%16)
+			if ids[i], err = NewClient(web.URL).Register(t.Context(), subject, recordOf(`{"name":"f`+strconv.Itoa(i%8)+`","type":"int"}`)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, id := range ids {
+		if id != ids[i%8] || id < 1 || id > 8 {
+			t.Errorf("schema %d got the ids %d and %d", i%8, ids[i%8], id)
+		}
+	}
+	again, _ := start(t, log)
+	if id, err := NewClient(again.URL).Register(t.Context(), "s0", recordOf(`{"name":"f0","type":"int"}`)); id != ids[0] || err != nil {
+		t.Errorf("after a replay %d, %v; want %d", id, err, ids[0])
 	}
 }

@@ -49,7 +49,7 @@ func (s *Server) putLevel(r *http.Request) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return b, s.append(r.Context(), recordKey{Type: recordConfig, Subject: subjectOf(r)}, configRecord{b.Level})
+	return b, s.append(r.Context(), recordKey{Type: recordConfig, Subject: subjectOf(r)}, configRecord(b))
 }
 
 func (s *Server) deleteLevel(r *http.Request) (any, error) {

@@ -77,8 +77,8 @@ func (c *Client) refused(what string, err error) error {
 	if !errors.As(err, &e) {
 		return f
 	}
-	switch {
-	case e.StatusCode == http.StatusNotFound:
+	switch e.StatusCode {
+	case http.StatusNotFound:
 		f.Class = fault.Runtime
 		f.What = "could not " + what
 		f.Err = fmt.Errorf("%w: %w", ErrNotFound, err)
@@ -87,9 +87,9 @@ func (c *Client) refused(what string, err error) error {
 			// A 404 without one of Confluent's codes comes from some other server.
 			f.Fix = "check that the address is a schema registry's"
 		}
-	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		f.Fix = "check the registry's user and password and what it may do"
-	case e.StatusCode == http.StatusConflict:
+	case http.StatusConflict:
 		f.Fix = "the subject's compatibility level forbids this change of the table; set it to NONE: PUT /config/<subject> with {\"compatibility\":\"NONE\"}"
 	default:
 		f.Fix = "look at the registry's log"

@@ -75,8 +75,10 @@ func TestServerAnswersAsConfluents(t *testing.T) {
 
 		// b without a default cannot be read from what was written without it.
 		{"POST", "/subjects/s/versions", wrapped(recordOf(fieldA + "," + fieldB)), 409, `{"error_code":409,…`},
-		{"POST", "/compatibility/subjects/s/versions/latest?verbose=true", wrapped(recordOf(fieldA + "," + fieldB)), 200,
-			`{"is_compatible":false,"messages":["/b: the writer has no such field and the reader no default for it"]}`},
+		{
+			"POST", "/compatibility/subjects/s/versions/latest?verbose=true", wrapped(recordOf(fieldA + "," + fieldB)), 200,
+			`{"is_compatible":false,"messages":["/b: the writer has no such field and the reader no default for it"]}`,
+		},
 		{"POST", "/compatibility/subjects/s/versions", wrapped(withA), 200, `{"is_compatible":true}`},
 		{"POST", "/compatibility/subjects/s/versions/7", wrapped(withA), 404, `{"error_code":40402,…`},
 		{"PUT", "/config/s", `{"compatibility":"SOMETIMES"}`, 422, `{"error_code":42203,…`},
