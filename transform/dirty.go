@@ -16,9 +16,15 @@ const dirtyInMemory = 50_000
 type dirtySet struct {
 	members  map[string]struct{}
 	overflow bool
+	limit    int
 }
 
-func newDirtySet() *dirtySet { return &dirtySet{members: map[string]struct{}{}} }
+func newDirtySet(limit int) *dirtySet {
+	if limit <= 0 {
+		limit = dirtyInMemory
+	}
+	return &dirtySet{members: map[string]struct{}{}, limit: limit}
+}
 
 // add says whether the product has to be marked in the store.
 func (d *dirtySet) add(product []byte) bool {
@@ -28,7 +34,7 @@ func (d *dirtySet) add(product []byte) bool {
 	if _, ok := d.members[string(product)]; ok {
 		return false
 	}
-	if len(d.members) >= dirtyInMemory {
+	if len(d.members) >= d.limit {
 		d.spill()
 		return true
 	}

@@ -85,7 +85,7 @@ func (r *Runner) Explain(ctx context.Context, key string) (*Explanation, error) 
 			Fix: "give them with a slash between"}
 	}
 	t := r.newTask(b, schemas.Partition(values, r.cfg.Partitions))
-	t.dirty, t.owners = newDirtySet(), map[string][]byte{}
+	t.dirty, t.owners = newDirtySet(t.dirtyLimit), map[string][]byte{}
 	t.eval = newEvaluation(t)
 	return t.eval.explain(ctx, t.rowKey(values))
 }

@@ -46,6 +46,8 @@ type Config struct {
 	Clock      func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+
+	dirtyLimit int // for tests: see task.dirtyLimit
 }
 
 // Runner keeps one view's cleaned topic equal to its sources, for the partitions that the group gives to this worker.
@@ -335,7 +337,7 @@ func (r *Runner) newTask(b *bound, partition int32) *task {
 		pipeline: r.cfg.Pipeline, partition: partition, topic: r.topic, parked: r.ParkedTopic(),
 		layout: b.layout, program: b.program, decoders: b.decoders, frontier: b.frontier,
 		client: r.cfg.Client, store: r.cfg.Store, prefix: makePrefix(b.viewID, partition),
-		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention,
+		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention, dirtyLimit: r.cfg.dirtyLimit,
 		outCodec: b.codec, keyID: b.keyID, valueID: b.valueID,
 	}
 }

@@ -41,6 +41,8 @@ type task struct {
 	log       *slog.Logger
 	metrics   *metrics
 	retention time.Duration // delete.retention.ms of the topics
+	// dirtyLimit is how many waiting products are remembered; 0 means dirtyInMemory.
+	dirtyLimit int
 
 	outCodec *schemas.Codec
 	keyID    int32
@@ -124,7 +126,7 @@ func (t *task) open(ctx context.Context) error {
 		return fmt.Errorf("fence older owners out: %w", err)
 	}
 	t.fetcher = t.client.NewFetcher(kafka.FetchConfig{MaxBytes: fetchBytes, PartitionBytes: fetchPartitionBytes, ReadCommitted: true})
-	t.dirty = newDirtySet()
+	t.dirty = newDirtySet(t.dirtyLimit)
 	t.owners = map[string][]byte{}
 	t.eval = newEvaluation(t)
 	return nil
