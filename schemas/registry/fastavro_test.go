@@ -86,7 +86,9 @@ func TestFastavroReadsOurRecords(t *testing.T) {
 	}
 	row := []schemas.Value{
 		schemas.Text("V-1"), schemas.Null, schemas.Int(-7), schemas.Bool(true), schemas.Date(-1), schemas.TimestampTZ(5), schemas.Timestamp(86_400_000_001),
-		{Kind: schemas.KindTime, Int: 3_600_000_000}, price, schemas.Dec(1250, 3), {Kind: schemas.KindUUID, Bytes: []byte("0123456789abcdef")},
+		{Kind: schemas.KindTime, Int: 3_600_000_000},
+		price, schemas.Dec(1250, 3),
+		{Kind: schemas.KindUUID, Bytes: []byte("0123456789abcdef")},
 		{Kind: schemas.KindArray, List: []schemas.Value{schemas.Text("rød"), schemas.Null}},
 		{Kind: schemas.KindArray, List: []schemas.Value{{Kind: schemas.KindRecord, List: []schemas.Value{schemas.Text("a.jpg")}}}},
 	}
