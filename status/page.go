@@ -137,7 +137,7 @@ func stageOf(s *Stage, now time.Time) stageView {
 		ID: s.Kind + "-" + s.Name, Kind: s.Kind, Name: s.Name, State: s.State, Detail: s.Detail, Tone: toneOf(s),
 		Records: Count(s.Records), Parked: Count(s.Parked), HasParked: s.Parked > 0,
 		ParkedURL: "/parked?" + url.Values{"kind": {s.Kind}, "name": {s.Name}}.Encode(),
-		Lag:       lagWords(seconds), LagRecords: lagCount(records), Heartbeat: "never",
+		Lag:       LagWords(seconds), LagRecords: LagCount(records), Heartbeat: "never",
 	}
 	if !s.Since.IsZero() {
 		v.For = Duration(now.Sub(s.Since))
@@ -146,7 +146,7 @@ func stageOf(s *Stage, now time.Time) stageView {
 		v.Heartbeat = Duration(now.Sub(s.LastHeartbeat)) + " ago"
 	}
 	for _, p := range s.Positions {
-		v.Positions = append(v.Positions, positionView{p.Name, p.Value, lagWords(p.LagSeconds), lagCount(p.LagRecords)})
+		v.Positions = append(v.Positions, positionView{p.Name, p.Value, LagWords(p.LagSeconds), LagCount(p.LagRecords)})
 	}
 	v.Folded = len(v.Positions) > foldAbove
 	for _, p := range s.Progress {

@@ -52,8 +52,8 @@ func Count(n int64) string {
 	return sign + b.String()
 }
 
-// lagWords says a lag in time: "nothing waiting", "2.1 s" or "unknown".
-func lagWords(seconds float64) string {
+// LagWords says a lag in time: "nothing waiting", "2.1 s" or "unknown".
+func LagWords(seconds float64) string {
 	switch {
 	case seconds < 0:
 		return "unknown"
@@ -63,8 +63,8 @@ func lagWords(seconds float64) string {
 	return Duration(time.Duration(seconds * float64(time.Second)))
 }
 
-// lagCount says a lag in records.
-func lagCount(records int64) string {
+// LagCount says a lag in records.
+func LagCount(records int64) string {
 	if records < 0 {
 		return "unknown"
 	}

@@ -72,6 +72,22 @@ func (s *Section) Decode(into any) error { return DecodeStrict(s.Node, s.File, i
 // Place is "file:line:column" of the connector's name.
 func (s *Section) Place() string { return place(s.File, s.KindNode) }
 
+// PlaceOf is "file:line:column" of a value in the section by its path ("tables.product.from"), or of the nearest around it.
+func (s *Section) PlaceOf(path string) string {
+	at := s.Node
+	for key := range strings.SplitSeq(path, ".") {
+		next := child(at, key)
+		if next == nil {
+			break
+		}
+		at = next
+	}
+	if at == s.Node {
+		return s.Place()
+	}
+	return place(s.File, at)
+}
+
 // decodeSection reads "{connector: {…}}".
 func (s *Section) decodeSection(d *decoder, n *yaml.Node, path, example string) bool {
 	s.File, s.Path = d.file, path

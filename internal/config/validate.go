@@ -136,6 +136,7 @@ func (v *validator) names() {
 			v.fail(path, fmt.Sprintf("its topic's name has %d characters, and Kafka allows %d", len(name), maxTopic), "shorten the names")
 		}
 	}
+	add([]string{"pipeline"}, p.Name+"._schemas") // of the embedded registry
 	for i := range p.Sources {
 		s := &p.Sources[i]
 		v.part([]string{"sources", s.Name}, s.Name)

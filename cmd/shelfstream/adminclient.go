@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"shelfstream/internal/fault"
+)
+
+// errNoAnswer says that no process listens on the admin port.
+var errNoAnswer = errors.New("nobody answers on the admin port")
+
+// askAdmin gets JSON from the admin port. Faults that the process reports come back as faults.
+func askAdmin(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return usage(fmt.Sprintf("%s is not an address", url), "write -admin host:port")
+	}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("read the admin port's answer: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		if err := json.Unmarshal(body, into); err != nil {
+			return &fault.Fault{Class: fault.Environment, Where: url, What: "this is no admin port of shelfstream", Fix: "name it with -admin host:port", Err: err}
+		}
+		return nil
+	}
+	return answeredFault(url, resp.StatusCode, body)
+}
+
+// answeredFault turns the admin port's error into faults.
+func answeredFault(url string, code int, body []byte) error {
+	var e struct {
+		Error  string `json:"error"`
+		Faults []struct{ Class, Where, What, Fix string }
+	}
+	if json.Unmarshal(body, &e) != nil || e.Error == "" {
+		return &fault.Fault{Class: fault.Environment, Where: url, What: fmt.Sprintf("the admin port answers %d", code), Fix: "name the right one with -admin host:port"}
+	}
+	if len(e.Faults) == 0 {
+		return &fault.Fault{Class: fault.Runtime, What: e.Error}
+	}
+	var l fault.List
+	for _, f := range e.Faults {
+		class := fault.Runtime
+		switch f.Class {
+		case "configuration":
+			class = fault.Config
+		case "environment":
+			class = fault.Environment
+		}
+		l.Add(&fault.Fault{Class: class, Where: f.Where, What: f.What, Fix: f.Fix})
+	}
+	return l
+}
+
+// notRunning is the fault of a command that needs a running pipeline.
+func notRunning(url string, err error) error {
+	return &fault.Fault{
+		Class: fault.Environment, Where: url, What: "the pipeline does not answer on its admin port", Err: errors.Unwrap(err),
+		Fix: "start it with 'shelfstream run', or name its admin port with -admin host:port",
+	}
+}

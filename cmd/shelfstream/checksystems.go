@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"shelfstream/capture"
+	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
+	"shelfstream/schemas/registry"
+	"shelfstream/sink"
+	"shelfstream/transform"
+)
+
+// describer is a source that tells the shapes of its tables before anything was captured.
+type describer interface {
+	// Describe gives the shape of each configured table by its configured name.
+	Describe(ctx context.Context) (map[string]*schemas.Table, error)
+}
+
+// systems looks at everything that the configuration names.
+func (k *checker) systems(ctx context.Context, cfg *pipeline, log *slog.Logger) {
+	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), brokers: cfg.Log.Brokers, registryURL: cfg.Log.Registry.URL, targets: map[string]sink.Target{}}
+	if cfg.Log.Embedded() {
+		k.embedded(ctx, cfg)
+	} else {
+		k.brokers(ctx, cfg, log)
+	}
+	if a.registryURL != "" {
+		a.registry = registry.NewClient(a.registryURL, registry.WithBasicAuth(cfg.Log.Registry.User, cfg.Log.Registry.Password), registry.WithRetry(0))
+		k.registry(ctx, a)
+	}
+	if len(cfg.Views) > 0 {
+		k.say("state: folder "+cfg.StateDir(), writableDir("state.dir", cfg.StateDir()))
+	}
+	shapes := map[string]*schemas.Table{}
+	for _, name := range cfg.Sources.Names() {
+		k.source(ctx, a, name, shapes)
+	}
+	products := map[string]sink.View{}
+	for _, name := range cfg.Views.Names() {
+		k.view(ctx, a, name, shapes, products)
+	}
+	for i := range cfg.Sinks {
+		k.sink(ctx, a, cfg.Sinks[i].Name, cfg.Sinks[i].Value.Views(), products)
+	}
+	if err := a.Close(); err != nil {
+		log.Debug("close what was looked at", "error", err)
+	}
+}
+
+func (k *checker) brokers(ctx context.Context, cfg *pipeline, log *slog.Logger) {
+	what := "log: brokers " + strings.Join(cfg.Log.Brokers, ", ")
+	tlsConfig, err := cfg.tlsConfig()
+	if err != nil {
+		k.say(what, err)
+		return
+	}
+	kc := kafka.Config{Brokers: cfg.Log.Brokers, ClientID: cfg.Log.ClientID, TLS: tlsConfig, Logger: log}
+	if s := cfg.Log.SASL; s != nil {
+		kc.SASL = &kafka.SASL{Mechanism: s.Mechanism, User: s.User, Password: s.Password}
+	}
+	client, err := kafka.Open(kc)
+	if err != nil {
+		k.say(what, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	k.say(what, client.Ping(ctx))
+	if err := client.Close(); err != nil {
+		log.Debug("close the connection to the brokers", "error", err)
+	}
+}
+
+// registry asks for a subject that needs not be there.
+func (k *checker) registry(ctx context.Context, a *app) {
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	_, _, err := a.registry.Latest(ctx, a.cfg.Name+".check-value")
+	if errors.Is(err, registry.ErrNotFound) {
+		err = nil
+	}
+	k.say("registry "+a.registryURL, err)
+}
+
+// source runs a source's preflight, and learns its tables' shapes, by their topics, if it tells them.
+func (k *checker) source(ctx context.Context, a *app, name string, shapes map[string]*schemas.Table) {
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	what := "source " + name
+	s, err := a.source(name)
+	if err != nil {
+		k.say(what, err)
+		return
+	}
+	faults, err := s.Preflight(ctx)
+	if !k.say(what, faults.Err(), err) {
+		return
+	}
+	d, ok := s.(describer)
+	if !ok {
+		return
+	}
+	tables, err := d.Describe(ctx)
+	if err != nil {
+		k.say(what+": shapes of its tables", err)
+		return
+	}
+	for table, shape := range tables {
+		shapes[capture.RawTopic(a.cfg.Name, name, table)] = shape
+	}
+}
+
+// view checks a view and its rules against its tables' shapes: those the source told, else those a run has registered.
+func (k *checker) view(ctx context.Context, a *app, name string, shapes map[string]*schemas.Table, products map[string]sink.View) {
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	v := a.cfg.transformView(name)
+	topics := []string{v.Root}
+	for _, c := range v.Children {
+		topics = append(topics, c.Topic)
+	}
+	for _, l := range v.Lookups {
+		topics = append(topics, l.Topic)
+	}
+	for _, t := range topics {
+		if shapes[t] == nil && a.registry != nil {
+			if table, err := a.registry.Table(ctx, t); err == nil {
+				shapes[t] = table
+			}
+		}
+		if shapes[t] == nil {
+			k.later("view "+name, "its rules can be checked when the columns of "+t+" are known")
+			return
+		}
+	}
+	view, _ := a.cfg.Views.Get(name)
+	files, err := a.cfg.readRules(view)
+	if err != nil {
+		return // said before
+	}
+	product, err := transform.Compile(v, files, a.cfg.Zone, func(topic string) *schemas.Table { return shapes[topic] })
+	if !k.say("view "+name, err) {
+		return
+	}
+	topic := sink.Topic(a.cfg.Name, name)
+	product.Name = topic
+	products[name] = sink.View{Name: name, Topic: topic, Table: product}
+}
+
+// sink has a target compared with the products of its views.
+func (k *checker) sink(ctx context.Context, a *app, name string, views []string, products map[string]sink.View) {
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	what := "sink " + name
+	target, err := a.target(name)
+	if err != nil {
+		k.say(what, err)
+		return
+	}
+	var known []sink.View
+	for _, v := range views {
+		if p, ok := products[v]; ok {
+			known = append(known, p)
+		}
+	}
+	if len(known) < len(views) {
+		missing := slices.DeleteFunc(slices.Clone(views), func(v string) bool { _, ok := products[v]; return ok })
+		k.later(what, fmt.Sprintf("its tables can be compared when the columns of %s are known", strings.Join(missing, ", ")))
+		return
+	}
+	faults, err := target.Check(ctx, known)
+	k.say(what, faults.Err(), err)
+}

@@ -1,0 +1,19 @@
+package main
+
+// commands is the table of subcommands, in the order in which help lists them. Each has a file of its own.
+func commands() []command {
+	return []command{
+		runCommand(),
+		captureCommand(),
+		transformCommand(),
+		sinkCommand(),
+		checkCommand(),
+		statusCommand(),
+		explainCommand(),
+		parkedCommand(),
+		replayCommand(),
+		resnapshotCommand(),
+		schemaCommand(),
+		versionCommand(),
+	}
+}

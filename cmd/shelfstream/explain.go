@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"shelfstream/internal/fault"
+	"shelfstream/sink"
+	"shelfstream/status"
+	"shelfstream/transform"
+)
+
+func explainCommand() command {
+	return command{
+		name: "explain", args: "<view> <key>", summary: "say of each field of a product which rule set it and from which rows, and what the sinks have",
+		help: `
+The parts of a key of several columns have a slash between: 4711/NO. A running pipeline is asked on its admin port; of a stopped one
+the state is read.`,
+		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+			var c common
+			var admin, field string
+			var asJSON bool
+			c.flags(p, fs)
+			fs.StringVar(&admin, "admin", "", "`address` of the pipeline's admin port; the configuration's if left out")
+			fs.StringVar(&field, "field", "", "only this `field`, and the rows it comes from")
+			fs.BoolVar(&asJSON, "json", false, "print JSON")
+			return func(ctx context.Context, args []string) error {
+				if len(args) != 2 {
+					return usage("explain wants a view and a key", "shelfstream explain product 4711")
+				}
+				x, err := explainProduct(ctx, p, &c, admin, args[0], args[1])
+				if err != nil {
+					return err
+				}
+				if field != "" {
+					if err := oneField(x, field); err != nil {
+						return err
+					}
+				}
+				if asJSON {
+					return printJSON(p.stdout, x)
+				}
+				return printExplanation(p.stdout, x)
+			}
+		},
+	}
+}
+
+func explainProduct(ctx context.Context, p *program, c *common, admin, view, key string) (*status.Explanation, error) {
+	cfg, log, err := c.load(p)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := cfg.Views.Get(view); !ok {
+		return nil, unknownName("view", view, cfg.Views.Names())
+	}
+	var x status.Explanation
+	err = askAdmin(ctx, adminURL(ctx, cfg, admin)+"/explain?"+url.Values{"view": {view}, "key": {key}}.Encode(), &x)
+	if !errors.Is(err, errNoAnswer) || admin != "" {
+		return &x, err
+	}
+	a, err := openApp(ctx, cfg, log, roleTool)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.explainStopped(ctx, view, key)
+	return found, errors.Join(err, a.Close())
+}
+
+// explainStopped reads the state of a pipeline that does not run.
+func (a *app) explainStopped(ctx context.Context, view, key string) (*status.Explanation, error) {
+	runners, err := a.transforms([]string{view}, true)
+	if err != nil {
+		return nil, err
+	}
+	return a.explain(ctx, map[string]explainer{view: runners[0]}, view, key)
+}
+
+// explainer is a view's runner.
+type explainer interface {
+	Explain(ctx context.Context, key string) (*transform.Explanation, error)
+}
+
+// explain asks the view's runner, and then the sinks what they have.
+func (a *app) explain(ctx context.Context, explainers map[string]explainer, view, key string) (*status.Explanation, error) {
+	e, ok := explainers[view]
+	if !ok {
+		names := make([]string, 0, len(explainers))
+		for name := range explainers {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return nil, unknownName("view", view, names)
+	}
+	found, err := e.Explain(ctx, key)
+	if err != nil {
+		if l := fault.All(err); len(l) > 0 && l[0].Class == fault.Runtime {
+			return nil, &notFound{l}
+		}
+		return nil, err
+	}
+	x, err := toStatus(found)
+	if err != nil {
+		return nil, err
+	}
+	x.Targets = a.inSinks(ctx, view, x.Key)
+	return x, nil
+}
+
+// notFound is a product that does not exist, with the faults that say so.
+type notFound struct{ fault.List }
+
+// Is makes errors.Is(err, status.ErrNotFound) true.
+func (n *notFound) Is(target error) bool { return target == status.ErrNotFound }
+
+// Unwrap finds the faults.
+func (n *notFound) Unwrap() error { return n.List }
+
+// toStatus says the same in the words of the status page; the two are the same as JSON.
+func toStatus(x *transform.Explanation) (*status.Explanation, error) {
+	b, err := json.Marshal(x)
+	if err != nil {
+		return nil, fmt.Errorf("write the explanation: %w", err)
+	}
+	var out status.Explanation
+	if err := json.Unmarshal(b, &out); err != nil {
+		return nil, fmt.Errorf("read the explanation: %w", err)
+	}
+	return &out, nil
+}
+
+// inSinks asks every sink of the view what it has; one that cannot be asked says why.
+func (a *app) inSinks(ctx context.Context, view, key string) []status.ExplainedTarget {
+	var out []status.ExplainedTarget
+	for _, s := range a.cfg.Sinks {
+		if !slices.Contains(s.Value.Views(), view) {
+			continue
+		}
+		found, err := a.lookUp(ctx, s.Name, view, key)
+		if err != nil {
+			out = append(out, status.ExplainedTarget{Sink: s.Name, Table: view, Error: a.cfg.Redact(err.Error())})
+		}
+		for _, f := range found {
+			out = append(out, status.ExplainedTarget{Sink: s.Name, Table: f.Table, Columns: f.Columns, Rows: f.Rows})
+		}
+	}
+	return out
+}
+
+func (a *app) lookUp(ctx context.Context, sinkName, view, key string) ([]sink.Found, error) {
+	target, err := a.target(sinkName)
+	if err != nil {
+		return nil, err
+	}
+	looker, ok := target.(sink.Looker)
+	if !ok {
+		return nil, errors.New("this sink cannot be asked for one product")
+	}
+	topic := sink.Topic(a.cfg.Name, view)
+	table, err := a.registry.Table(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	values, err := parseKey(table, key)
+	if err != nil {
+		return nil, err
+	}
+	return looker.Lookup(ctx, sink.View{Name: view, Topic: topic, Table: table}, values)
+}
+
+// oneField keeps one field and the rows it was computed from.
+func oneField(x *status.Explanation, name string) error {
+	var names []string
+	for _, f := range x.Fields {
+		if names = append(names, f.Field); f.Field != name {
+			continue
+		}
+		x.Fields = []status.ExplainedField{f}
+		x.Rows = slices.DeleteFunc(x.Rows, func(r status.ExplainedRow) bool {
+			return !slices.ContainsFunc(f.Uses, func(u status.ExplainedUse) bool { return u.Input == r.Input && u.Row == r.Row })
+		})
+		for i := range x.Targets {
+			onlyColumn(&x.Targets[i], name)
+		}
+		return nil
+	}
+	return unknownName("field", name, names)
+}
+
+// onlyColumn keeps a column of the same name, if the target's table has one.
+func onlyColumn(t *status.ExplainedTarget, name string) {
+	at := slices.IndexFunc(t.Columns, func(c string) bool { return strings.EqualFold(c, name) })
+	if at < 0 {
+		return
+	}
+	t.Columns = t.Columns[at : at+1]
+	for i, row := range t.Rows {
+		t.Rows[i] = row[at : at+1]
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"shelfstream/internal/config"
+	"shelfstream/internal/fault"
+	"shelfstream/transform/rules"
+)
+
+// pipeline is a configuration with its connectors' sections read.
+type pipeline struct {
+	*config.Pipeline
+	sources map[string]any // the connector's struct, by the source's name
+	sinks   map[string]any
+}
+
+// loadPipeline reads a configuration and its connectors' sections; the error is every fault of both at once.
+func loadPipeline(file string, env func(string) (string, bool)) (*pipeline, error) {
+	cfg, err := config.Load(file, env)
+	if cfg == nil {
+		return nil, err
+	}
+	p := &pipeline{Pipeline: cfg, sources: map[string]any{}, sinks: map[string]any{}}
+	faults := fault.All(err)
+	for i := range cfg.Sources {
+		s := &cfg.Sources[i].Value.Section
+		kind, ok := sourceKinds()[s.Kind]
+		faults = append(faults, p.section(s, ok, kind.config, p.sources, cfg.Sources[i].Name, slices.Sorted(maps.Keys(sourceKinds())), "source")...)
+	}
+	for i := range cfg.Sinks {
+		s := &cfg.Sinks[i].Value.Section
+		kind, ok := sinkKinds()[s.Kind]
+		faults = append(faults, p.section(s, ok, kind.config, p.sinks, cfg.Sinks[i].Name, slices.Sorted(maps.Keys(sinkKinds())), "sink")...)
+	}
+	for _, f := range faults {
+		f.What, f.Fix = cfg.Redact(f.What), cfg.Redact(f.Fix)
+	}
+	config.SortFaults(faults)
+	return p, faults.Err()
+}
+
+// section reads one connector's section into its struct, which is put into by the name.
+func (p *pipeline) section(s *config.Section, known bool, fresh func() any, into map[string]any, name string, kinds []string, what string) fault.List {
+	if s.Kind == "" || s.Node == nil {
+		return nil // reported by config
+	}
+	if !known {
+		text := fmt.Sprintf("%s: there is no %s connector %q", s.Path, what, s.Kind)
+		if near := config.Nearest(s.Kind, kinds); near != "" {
+			text += fmt.Sprintf(", did you mean %q?", near)
+		}
+		return fault.List{{Class: fault.Config, Where: s.Place(), What: text, Fix: "write one of " + strings.Join(kinds, ", ")}}
+	}
+	section := fresh()
+	into[name] = section
+	faults := fault.All(s.Decode(section))
+	if len(faults) > 0 {
+		for _, f := range faults {
+			f.What = s.Path + ": " + f.What
+		}
+		return faults
+	}
+	if v, ok := section.(interface{ Validate() fault.List }); ok {
+		for _, f := range v.Validate() {
+			// A connector names the place by the path in its section: "mysql.tables.product.from".
+			path := strings.TrimPrefix(strings.TrimPrefix(f.Where, s.Kind), ".")
+			placed := *f
+			placed.Where, placed.What = s.PlaceOf(path), strings.TrimSuffix(s.Path+"."+path, ".")+": "+f.What
+			faults.Add(&placed)
+		}
+	}
+	return faults
+}
+
+// readRules reads a view's rule files, each a layer with its file's name; messages name the files as the configuration does.
+func (p *pipeline) readRules(view *config.View) ([]rules.Source, error) {
+	var out []rules.Source
+	var faults fault.List
+	for _, name := range view.Rules {
+		data, err := os.ReadFile(p.Path(name))
+		if err != nil {
+			faults.Add(&fault.Fault{Class: fault.Config, Where: name, What: "the rule file cannot be read", Fix: "name a file that shelfstream's user can read", Err: err})
+			continue
+		}
+		out = append(out, rules.Source{Name: name, Layer: layerName(name), Data: data})
+	}
+	return out, faults.Err()
+}
+
+// layerName is the name of a layer: a file's base name without its endings.
+func layerName(file string) string {
+	base, _, _ := strings.Cut(filepath.Base(file), ".")
+	return base
+}

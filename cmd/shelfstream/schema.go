@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"flag"
+
+	"shelfstream/internal/config"
+)
+
+func schemaCommand() command {
+	return command{
+		name: "config schema", summary: "print the JSON Schema of the configuration, for editors",
+		help: `
+Editors with a YAML language server complete and check a configuration that begins with
+    # yaml-language-server: $schema=shelfstream.schema.json`,
+		setup: func(p *program, _ *flag.FlagSet) func(context.Context, []string) error {
+			return func(_ context.Context, args []string) error {
+				if err := noArguments("config schema", args); err != nil {
+					return err
+				}
+				schema, err := configSchema()
+				if err != nil {
+					return err
+				}
+				_, err = p.stdout.Write(schema)
+				return err
+			}
+		},
+	}
+}
+
+// configSchema describes a configuration with every connector there is.
+func configSchema() ([]byte, error) {
+	sources, sinks := map[string]any{}, map[string]any{}
+	for name, kind := range sourceKinds() {
+		sources[name] = kind.config()
+	}
+	for name, kind := range sinkKinds() {
+		sinks[name] = kind.config()
+	}
+	return config.JSONSchema(sources, sinks)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"shelfstream/internal/fault"
+	"shelfstream/status"
+)
+
+// serve runs stages, with the admin port and progress beside them, until ctx ends or one of them cannot go on.
+func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	// The admin port and the progress outlive the stages, so that a slow end can be watched.
+	beside, endBeside := context.WithCancel(context.WithoutCancel(ctx))
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer endBeside()
+	admin, err := a.admin(ctx, stages, p.version)
+	if err != nil {
+		return err
+	}
+	address := ""
+	if admin != nil {
+		address = admin.Addr()
+		wait.Go(func() {
+			if err := admin.Run(beside); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	if err := a.writeEndpoints(address); err != nil {
+		return err
+	}
+	a.log.Info("pipeline starts", "pipeline", a.cfg.Name, "version", p.version, "status", "http://"+address, "brokers", a.brokers, "registry", a.registryURL)
+	wait.Go(func() { watchProgress(beside, stages, p.screen, a.log) })
+
+	g, gctx := errgroup.WithContext(ctx)
+	for _, s := range stages {
+		g.Go(func() error { return runStage(gctx, s) })
+	}
+	err = g.Wait()
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, errSignal) && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if err == nil {
+		a.log.Info("pipeline has ended")
+	}
+	return err
+}
+
+// runStage runs one stage; an end that nobody asked for is a fault.
+func runStage(ctx context.Context, s stage) error {
+	st := s.Status()
+	err := s.Run(ctx)
+	switch {
+	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s %s ended by itself", st.Kind, st.Name)
+	case len(fault.All(err)) > 0:
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", st.Kind, st.Name, err)
+}
+
+// admin opens the admin port; nil if it is off.
+func (a *app) admin(ctx context.Context, stages []stage, version string) (*status.Server, error) {
+	if a.cfg.Admin.Off() {
+		return nil, nil //nolint:nilnil // no admin port is no fault
+	}
+	cfg := status.Config{
+		Pipeline: a.cfg.Name, Version: version, Listen: a.cfg.Admin.Listen, Zone: a.cfg.Zone, Gatherer: a.metrics, MaxLag: a.cfg.Admin.ReadyLag,
+		Redact: a.cfg.Redact, Logger: a.log, Parked: a.parked,
+		Ready: func() error {
+			if ctx.Err() != nil {
+				return errors.New("the process is ending")
+			}
+			return nil
+		},
+	}
+	explainers := map[string]explainer{}
+	for _, s := range stages {
+		cfg.Reporters = append(cfg.Reporters, s)
+		if e, ok := s.(explainer); ok {
+			explainers[s.Status().Name] = e
+		}
+	}
+	if len(explainers) > 0 {
+		cfg.Explain = func(ctx context.Context, view, key string) (*status.Explanation, error) {
+			return a.explain(ctx, explainers, view, key)
+		}
+	}
+	return status.NewServer(cfg)
+}

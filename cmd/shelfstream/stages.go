@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"shelfstream/capture"
+	"shelfstream/internal/config"
+	"shelfstream/internal/fault"
+	"shelfstream/transform"
+)
+
+// only picks names of a stage: all of them if none is given.
+func only(kind string, all, wanted []string) ([]string, error) {
+	if len(wanted) == 0 {
+		return all, nil
+	}
+	for _, name := range wanted {
+		if !slices.Contains(all, name) {
+			return nil, unknownName(kind, name, all)
+		}
+	}
+	return wanted, nil
+}
+
+// unknownName is the fault of a name on the command line that the configuration does not have.
+func unknownName(kind, name string, all []string) error {
+	what := fmt.Sprintf("there is no %s %q", kind, name)
+	if near := config.Nearest(name, all); near != "" {
+		what += fmt.Sprintf(", did you mean %q?", near)
+	}
+	if len(all) == 0 {
+		return usage(what, "the configuration has none; describe it there first")
+	}
+	return usage(what, "write one of "+strings.Join(all, ", "))
+}
+
+// topicConfigs are the settings of every topic that the stages make.
+func (a *app) topicConfigs() map[string]string {
+	t := a.cfg.Log.Topics
+	c := map[string]string{"delete.retention.ms": strconv.FormatInt(t.DeleteRetention.Milliseconds(), 10)}
+	maps.Copy(c, t.Configs)
+	return c
+}
+
+// captures makes the runners of sources.
+func (a *app) captures(names []string) ([]stage, error) {
+	var out []stage
+	var faults fault.List
+	for _, name := range names {
+		r, err := a.capture(name)
+		if err != nil {
+			if l := fault.All(err); len(l) > 0 {
+				faults = append(faults, l...)
+				continue
+			}
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, faults.Err()
+}
+
+func (a *app) capture(name string) (*capture.Runner, error) {
+	configs := a.topicConfigs()
+	if _, ok := configs["min.compaction.lag.ms"]; !ok {
+		configs["min.compaction.lag.ms"] = strconv.FormatInt(a.cfg.Log.Topics.MinCompactionLag.Milliseconds(), 10)
+	}
+	tables := a.tables(name)
+	return capture.NewRunner(capture.RunnerConfig{
+		Pipeline: a.cfg.Name, Source: name, Tables: tables, Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication,
+		TopicConfigs: configs, Client: a.client, Registry: a.registry, Logger: a.log, Registerer: a.metrics,
+		NewSource: func() (capture.Source, error) { return a.source(name) },
+	})
+}
+
+// source makes a source's connector.
+func (a *app) source(name string) (capture.Source, error) {
+	s, _ := a.cfg.Sources.Get(name)
+	return sourceKinds()[s.Section.Kind].open(a.cfg.sources[name], sourceParts{
+		pipeline: a.cfg.Name, source: name, tables: a.tables(name), log: a.log, metrics: a.metrics,
+	})
+}
+
+func (a *app) tables(source string) map[string]capture.TableConfig {
+	s, _ := a.cfg.Sources.Get(source)
+	tables := map[string]capture.TableConfig{}
+	for _, t := range s.Tables {
+		name := t.Value.Name
+		if name == "" {
+			name = t.Name
+		}
+		tables[t.Name] = capture.TableConfig{Name: name, PartitionBy: t.Value.PartitionBy, Broadcast: t.Value.Broadcast, Columns: t.Value.Columns}
+	}
+	return tables
+}
+
+// transforms makes the runners of views, and opens the state if there are any.
+func (a *app) transforms(names []string, readOnly bool) ([]*transform.Runner, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if a.store == nil {
+		if err := a.openStore(readOnly); err != nil {
+			return nil, err
+		}
+	}
+	var out []*transform.Runner
+	for _, name := range names {
+		r, err := a.transform(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (a *app) transform(name string) (*transform.Runner, error) {
+	view, _ := a.cfg.Views.Get(name)
+	files, err := a.cfg.readRules(view)
+	if err != nil {
+		return nil, err
+	}
+	return transform.NewRunner(transform.Config{
+		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
+		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: a.topicConfigs(), DeleteRetention: a.cfg.Log.Topics.DeleteRetention,
+		Logger: a.log, Registerer: a.metrics,
+	})
+}
+
+// transformView turns a configured view into topics.
+func (p *pipeline) transformView(name string) transform.View {
+	view, _ := p.Views.Get(name)
+	topic := func(from string) string {
+		source, table, _ := strings.Cut(from, ".")
+		return capture.RawTopic(p.Name, source, table)
+	}
+	pairs := func(on config.On) [][2]string {
+		out := make([][2]string, len(on))
+		for i, pair := range on {
+			out[i] = [2]string{pair.Column, pair.Root}
+		}
+		return out
+	}
+	v := transform.View{Name: name, Root: topic(view.From), Key: view.Key}
+	froms := []string{view.From}
+	for _, c := range view.Children {
+		child := transform.Child{Name: c.Name, Topic: topic(c.Value.From), On: pairs(c.Value.On)}
+		for _, o := range c.Value.OrderBy {
+			child.OrderBy = append(child.OrderBy, transform.Order{Column: o.Column, Desc: o.Desc})
+		}
+		v.Children = append(v.Children, child)
+		froms = append(froms, c.Value.From)
+	}
+	for _, l := range view.Lookups {
+		v.Lookups = append(v.Lookups, transform.Lookup{Name: l.Name, Topic: topic(l.Value.From), On: pairs(l.Value.On)})
+		froms = append(froms, l.Value.From)
+	}
+	for _, from := range froms {
+		source, _, _ := strings.Cut(from, ".")
+		if t := capture.CheckpointTopic(p.Name, source); !slices.Contains(v.Checkpoints, t) {
+			v.Checkpoints = append(v.Checkpoints, t)
+		}
+	}
+	return v
+}
