@@ -128,6 +128,8 @@ type object struct {
 	n       *yaml.Node
 	what    string
 	entries []entry
+	// meant are the keys that unknown ones are likely to be misspellings of.
+	meant []string
 }
 
 // object reads a mapping; keys that are not allowed are faults.
@@ -136,6 +138,7 @@ func (f *file) object(n *yaml.Node, what string, allowed ...string) *object {
 	for _, e := range f.entries(n, what) {
 		if !slices.Contains(allowed, e.name) {
 			f.badNode(e.key, fmt.Sprintf("unknown key %q in %s", e.name, what), didYouMean(e.name, allowed, "the keys are "+strings.Join(allowed, ", ")))
+			o.meant = append(o.meant, nearest(e.name, allowed))
 			continue
 		}
 		o.entries = append(o.entries, e)
@@ -156,7 +159,7 @@ func (o *object) get(key string) *yaml.Node {
 // need is the value of a key that must be there.
 func (o *object) need(key, example string) *yaml.Node {
 	n := o.get(key)
-	if n == nil && o.n.Kind == yaml.MappingNode {
+	if n == nil && o.n.Kind == yaml.MappingNode && !slices.Contains(o.meant, key) {
 		o.f.badNode(o.n, fmt.Sprintf("%s has no `%s`", o.what, key), "add "+example)
 	}
 	return n

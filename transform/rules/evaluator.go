@@ -33,6 +33,17 @@ func (e *Evaluator) Eval(in *Input, res *Result) error {
 	if !m.include {
 		return nil
 	}
+	if err := e.finish(in); err != nil {
+		res.Include = false
+		return err
+	}
+	res.Row = e.row
+	return nil
+}
+
+// finish makes the row of the output's columns.
+func (e *Evaluator) finish(in *Input) error {
+	m := &e.m
 	p := m.prog
 	for i, c := range p.keyColumns {
 		e.row[i] = in.Root[c]
@@ -45,7 +56,6 @@ func (e *Evaluator) Eval(in *Input, res *Result) error {
 	if m.fault != nil {
 		return m.fault
 	}
-	res.Row = e.row
 	return nil
 }
 
@@ -150,6 +160,10 @@ func (e *Evaluator) Explain(in *Input) ([]Step, error) {
 	m.trace = &tracer{steps: make([]Step, len(p.fields))}
 	defer func() { m.trace = nil }()
 	err := e.run(in)
+	whole := err == nil && m.include
+	if whole {
+		err = e.finish(in)
+	}
 	var out []Step
 	for i, c := range p.keyColumns {
 		if len(in.Root) <= c {
@@ -162,6 +176,9 @@ func (e *Evaluator) Explain(in *Input) ([]Step, error) {
 	for i := range p.fields {
 		s := m.trace.steps[i]
 		s.Field = p.fields[i].name
+		if whole && err == nil {
+			s.Value = e.row[len(p.keyColumns)+i].Clone()
+		}
 		out = append(out, s)
 	}
 	return append(out, m.trace.filters...), err

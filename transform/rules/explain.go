@@ -33,16 +33,13 @@ func (t *tracer) cut(mark int) {
 
 // step notes that the rule at hand set a field, from all uses so far, and forgets those after mark.
 func (t *tracer) step(m *machine, slot int, v schemas.Value, line int, mark int) {
-	if t == nil {
-		return
-	}
-	t.steps[slot] = t.describe(m, m.prog.fields[slot].name, v, line)
+	t.keep(m, slot, v, line)
 	t.cut(mark)
 }
 
 // keep notes like step, but leaves the uses for the next field of the same rule.
 func (t *tracer) keep(m *machine, slot int, v schemas.Value, line int) {
-	if t != nil {
+	if t != nil && m.fault == nil {
 		t.steps[slot] = t.describe(m, m.prog.fields[slot].name, v, line)
 	}
 }

@@ -65,7 +65,7 @@ func functionTable() []*function {
 	add("matches(t text, regex text) bool", "whether a regular expression (RE2, a constant) finds anything in t; ^ and $ tie it to the ends", 2, 2, compileMatches)
 	add("concat(a text, b text, …) text", "the texts joined, as a || b; null if one of them is null", 1, -1, compileConcat)
 	add("concat_ws(sep text, a text, …) text", "the texts that are neither null nor empty, joined by sep", 2, -1, compileConcatWS)
-	add("text(x) text", "x in its canonical form: 42.00 is '42', a date is '2026-01-31'", 1, 1, compileToText)
+	add("text(x [, n int]) text", "x in its canonical form: 42.00 is '42', a date is '2026-01-31'; with n a number with exactly n digits after the point, rounded half up", 1, 2, compileToText)
 	add("slug(t text) text", "t for a URL: small letters, digits and single hyphens; æ is ae, ø is o, å is a, ß is ss, accents go", 1, 1, compileSlug)
 
 	group = "Dates"
@@ -143,7 +143,7 @@ func (c *compiler) call(n *node) *code {
 		return c.bad(n, "there is no function "+n.name, fix)
 	}
 	if len(n.kids) < f.min || f.max >= 0 && len(n.kids) > f.max {
-		return c.bad(n, fmt.Sprintf("%s has %d arguments here", n.name, len(n.kids)), "write "+f.signature)
+		return c.bad(n, fmt.Sprintf("%s has the wrong number of arguments (%d)", n.name, len(n.kids)), "write "+f.signature)
 	}
 	if n.where != nil && !f.rows {
 		return c.bad(n.where, fmt.Sprintf("%s has no rows, so it has no where", n.name), "write "+f.signature)

@@ -209,6 +209,9 @@ func compileConcatWS(c *compiler, n *node) *code {
 }
 
 func compileToText(c *compiler, n *node) *code {
+	if len(n.kids) == 2 {
+		return c.fixedText(n)
+	}
 	x := c.compile(n.kids[0])
 	if x.bad {
 		return x
@@ -225,6 +228,29 @@ func compileToText(c *compiler, n *node) *code {
 		}
 		start := len(m.bytes)
 		m.bytes = schemas.AppendCanonical(m.bytes, v)
+		return m.made(start)
+	})
+}
+
+// fixedText writes a number with a set number of digits after the point.
+func (c *compiler) fixedText(n *node) *code {
+	x := c.number(n.kids[0])
+	digits, ok := c.constantInt(n.kids[1], 0, maxScale, "the number of digits")
+	if x.bad || !ok {
+		return badCode
+	}
+	at := c.site(n)
+	return c.made(n, textType, func(m *machine) schemas.Value {
+		v := x.eval(m)
+		if v.Kind == schemas.KindNull {
+			return v
+		}
+		r, err := schemas.Round(v, digits, schemas.HalfUp)
+		if err != nil {
+			return m.failNumber(at, err, "text", v)
+		}
+		start := len(m.bytes)
+		m.bytes = schemas.AppendDecimal(m.bytes, r)
 		return m.made(start)
 	})
 }

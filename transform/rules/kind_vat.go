@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -167,12 +168,19 @@ func (k *vatRule) codeOf(m *machine, code *code, from string) string {
 	if code != nil {
 		return display(code.eval(m))
 	}
+	var parts []string
 	for i := range m.prog.env.Lookups {
-		if l := &m.prog.env.Lookups[i]; l.Name == from && len(l.On) > 0 {
-			return m.soughtBy(l)
+		l := &m.prog.env.Lookups[i]
+		for _, name := range l.On {
+			if col := m.prog.env.Root.Column(name); col >= 0 && l.Name == from {
+				parts = append(parts, display(m.in.Root[col]))
+			}
 		}
 	}
-	return "of this product"
+	if len(parts) == 0 {
+		return "of this product"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // calculate fills gross, net and amount. Each is rounded once, half up: gross = net × (100 + rate) ÷ 100, net = gross × 100 ÷ (100 + rate),

@@ -8,8 +8,11 @@ import (
 	"shelfstream/schemas"
 )
 
-// maxDepth bounds how deep an expression may nest, so that no input can exhaust the stack.
-const maxDepth = 100
+// maxDepth bounds how deep an expression may nest, and maxOperators how long it may be, so that no input can exhaust the stack.
+const (
+	maxDepth     = 100
+	maxOperators = 1000
+)
 
 // keywords cannot be names without backticks.
 var keywords = map[string]bool{
@@ -43,6 +46,7 @@ type parser struct {
 	tok   token
 	prev  int // end of the token before tok
 	depth int
+	ops   int
 	err   *problem
 }
 
@@ -87,7 +91,12 @@ func (p *parser) finish() {
 	case p.tok.text == ")" || p.tok.text == "]" || p.tok.text == "}":
 		p.fail(p.tok.pos, fmt.Sprintf("this %s closes nothing", p.tok.text), "remove it, or open it before")
 	case p.tok.kind == tokName || p.tok.kind == tokQuoted || p.tok.kind == tokText || p.tok.kind == tokNumber:
-		p.fail(p.tok.pos, fmt.Sprintf("an operator is missing before %s", p.lex.src[p.tok.pos:p.tok.end]), "join values with an operator such as +, || or and")
+		fix := "join values with an operator such as +, || or and"
+		before := p.lex.src[strings.LastIndexAny(p.lex.src[:p.prev], " (,")+1 : p.prev]
+		if l := strings.ToLower(before); keywords[l] && !keywords[before] {
+			fix = "keywords are lower-case: " + l
+		}
+		p.fail(p.tok.pos, fmt.Sprintf("an operator is missing before %s", p.lex.src[p.tok.pos:p.tok.end]), fix)
 	default:
 		p.fail(p.tok.pos, fmt.Sprintf("unexpected %s", p.tok.text), "end the expression before it")
 	}
@@ -166,6 +175,10 @@ func isComparison(n *node) bool {
 
 func (p *parser) infix(left *node, power int) *node {
 	op := p.tok
+	if p.ops++; p.ops > maxOperators {
+		p.fail(op.pos, "the expression is too long", "split it: set a field in an earlier rule and use that")
+		return left
+	}
 	p.advance()
 	not := false
 	if op.text == "not" {

@@ -117,7 +117,7 @@ func (f *file) rule(n *yaml.Node) *rule {
 	switch {
 	case r.disable && (len(does) > 0 || r.when != nil):
 		f.bad(r.at, fmt.Sprintf("rule %s is disabled and yet does something", r.name), "leave only name and disable")
-	case !r.disable && len(does) == 0:
+	case !r.disable && len(does) == 0 && len(o.meant) == 0:
 		f.bad(r.at, fmt.Sprintf("rule %s does nothing", r.name), "add one of "+strings.Join(kindWords(), ", "))
 	case len(does) > 1:
 		f.bad(r.at, fmt.Sprintf("rule %s does several things: %s", r.name, strings.Join(does, " and ")), "make a rule of each")

@@ -7,7 +7,7 @@ import (
 
 // nearest is the candidate that was most likely meant, or "" if none is near. Of equally near ones the first wins.
 func nearest(word string, candidates []string) string {
-	best, distance := "", max(utf8.RuneCountInString(word)/3, 1)+1
+	best, distance := "", utf8.RuneCountInString(word)/3+1
 	lower := strings.ToLower(word)
 	for _, c := range candidates {
 		if c == word {
@@ -24,12 +24,26 @@ func nearest(word string, candidates []string) string {
 // didYouMean is the fix for an unknown word: the nearest candidate, or all of them if they are few.
 func didYouMean(word string, candidates []string, otherwise string) string {
 	if n := nearest(word, candidates); n != "" {
-		return "did you mean " + n + "?"
+		return "did you mean " + asName(n) + "?"
 	}
-	if len(candidates) > 0 && len(candidates) <= 12 {
-		return "there is " + strings.Join(candidates, ", ")
+	if len(candidates) == 0 || len(candidates) > 12 {
+		return otherwise
 	}
-	return otherwise
+	names := make([]string, len(candidates))
+	for i, c := range candidates {
+		names[i] = asName(c)
+	}
+	return "there is " + strings.Join(names, ", ")
+}
+
+// asName is a name as an expression writes it: in backticks if it is no word.
+func asName(s string) string {
+	for i, r := range s {
+		if !nameRune(r) || i == 0 && !nameStart(r) {
+			return "`" + s + "`"
+		}
+	}
+	return s
 }
 
 // editDistance counts the insertions, deletions, replacements and swaps of neighbours between a and b; it may stop at limit.

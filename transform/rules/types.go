@@ -80,7 +80,11 @@ func typeName(t schemas.Type) string {
 		return "enum"
 	case schemas.KindArray:
 		if t.Elem != nil && t.Elem.Kind == schemas.KindRecord {
-			return "a list"
+			names := make([]string, len(t.Elem.Fields))
+			for i, f := range t.Elem.Fields {
+				names[i] = f.Name + " " + typeName(f.Type)
+			}
+			return "a list of {" + strings.Join(names, ", ") + "}"
 		}
 		return "array"
 	case schemas.KindRecord:

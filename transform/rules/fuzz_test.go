@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"shelfstream/internal/fault"
+	"shelfstream/schemas"
+)
+
+// FuzzExpression: no expression makes lexer, parser, checker or evaluation panic, and every problem has a place inside the text.
+func FuzzExpression(f *testing.F) {
+	for _, s := range []string{
+		"trim(name)", "price * 1.25", "round(price / 3, 2)", "case when no > 1 then 'a' else 'b' end", "no in [1, 2, null]", "name || 'it''s'",
+		"`name`", "row.x", "first(rows, line where line > 1 order line desc nulls last)", "map(name, {'a': 'b'}, null)", "-(-1)", "not not true",
+		"date '2026-01-01' + 1", "no between 1 and 2 and true", "((((1))))", "1 +", "'", "`", "a.b.c", "x is not null", "concat_ws(',', name, text(no))",
+		"slug(name)", "number(name, ',')", "sum(rows, line)", "int(price)", "floor(price / no)", "no % 0", "date(no)", "year(date(no))",
+	} {
+		f.Add(s, "1 234,5-", int64(20260131))
+	}
+	env := simpleEnv()
+	env.Children = []Child{{Name: "rows", Table: &schemas.Table{Columns: []schemas.Column{{Name: "line", Type: intType}}, Key: []int{0}}}}
+	f.Fuzz(func(t *testing.T, src, name string, no int64) {
+		n, problem := parseExpr(src)
+		if problem != nil {
+			if problem.pos < 0 || problem.pos > len(src) || problem.what == "" || problem.fix == "" {
+				t.Fatalf("problem %+v of %q", problem, src)
+			}
+			return
+		}
+		fl := &file{name: "f.yaml", faults: &fault.List{}}
+		e := &expression{src: src, node: n, origin: &origin{file: fl, places: []place{{1, 1}}}}
+		p := &Program{env: env, zone: time.UTC, output: &schemas.Table{}}
+		p.env.Key = []string{"no"}
+		p.keyColumns = []int{0}
+		c := &compiler{env: &p.env, faults: fl.faults, functions: map[string]*function{}, rule: &rule{name: "r", file: fl}}
+		for _, fn := range functionTable() {
+			c.functions[fn.Name] = fn
+		}
+		k := c.value(e)
+		if k.bad != (len(*fl.faults) > 0) {
+			t.Fatalf("%q: bad %v with faults %v", src, k.bad, *fl.faults)
+		}
+		if k.bad {
+			return
+		}
+		m := &machine{prog: p}
+		m.reset(&Input{
+			Root:     []schemas.Value{schemas.Int(no), schemas.Text(name), schemas.Dec(no, 2)},
+			Children: [][][]schemas.Value{{{schemas.Int(no)}, {schemas.Null}, {schemas.Int(2)}}}, Now: time.Unix(0, 0),
+		})
+		v := k.eval(m)
+		if m.fault != nil || v.Kind == schemas.KindNull {
+			return
+		}
+		if k.typ.Kind == schemas.KindInt && v.Kind != schemas.KindInt || k.typ.Kind != schemas.KindDecimal && k.typ.Kind != schemas.KindText && v.Kind != k.typ.Kind {
+			t.Fatalf("%q has type %s and gave %v of kind %d", src, typeName(k.typ), v, v.Kind)
+		}
+		if k.typ.Kind == schemas.KindDecimal && k.typ.Precision > 0 && v.Scale > k.typ.Scale {
+			t.Fatalf("%q has type %s and gave scale %d", src, typeName(k.typ), v.Scale)
+		}
+	})
+}
+
+// FuzzFile: no rule file makes the reader or the compiler panic, and every fault has a place and a remedy.
+func FuzzFile(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.txt")
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, s := range strings.Split(string(b), "\n== ") {
+			if header, body, _ := strings.Cut(s, "\n"); strings.HasPrefix(header, "rules ") {
+				f.Add(body)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		env := simpleEnv()
+		env.Children = []Child{{Name: "prices", Table: &schemas.Table{Columns: []schemas.Column{{Name: "line", Type: intType}, {Name: "price", Type: intType}}, Key: []int{0}}}}
+		_, err := Compile([]Source{{Name: "f.yaml", Data: []byte(text)}}, env)
+		for _, x := range fault.All(err) {
+			if !strings.HasPrefix(x.Where, "f.yaml:") || x.What == "" || x.Fix == "" {
+				t.Fatalf("fault %+v", x)
+			}
+		}
+	})
+}
