@@ -45,6 +45,10 @@ func transient(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
+	var f *fault.Fault
+	if errors.As(err, &f) {
+		return false // put into words already, because a person has to act
+	}
 	var ke kgo.Error
 	if errors.As(err, &ke) {
 		switch ke {
@@ -91,6 +95,10 @@ func faultFor(where string, err error) error {
 			return mk(fault.Config, "the broker refuses the topic's settings", "")
 		}
 		return fmt.Errorf("%s: %w", where, err)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		// What a broker does with a login it refuses, and with a client that does not speak its TLS, besides going down.
+		return mk(fault.Environment, "Kafka closes the connection", "check the SASL mechanism, user and password and the TLS settings, and that the broker is not just stopping")
 	}
 	if connectionLost(err) {
 		return mk(fault.Environment, "Kafka is not reachable", "check that the brokers run and that the addresses under log.brokers are right")

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"net"
+	"sync/atomic"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -36,4 +38,32 @@ func gzipBatch(t testing.TB, recs []Record) []byte {
 	binary.BigEndian.PutUint16(out[21:], codecGzip)
 	putChecksum(out)
 	return out
+}
+
+// silentConns are connections on which the answer to a JoinGroup never comes.
+type silentConns struct{ joined atomic.Bool }
+
+func (s *silentConns) wrap(c net.Conn) net.Conn { return &silentConn{Conn: c, s: s} }
+
+type silentConn struct {
+	net.Conn
+	s     *silentConns
+	mutes atomic.Bool
+}
+
+func (c *silentConn) Write(b []byte) (int, error) {
+	if len(b) > 6 && binary.BigEndian.Uint16(b[4:]) == 11 {
+		c.mutes.Store(true)
+		c.s.joined.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *silentConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.mutes.Load() {
+			return n, err
+		}
+	}
 }

@@ -83,9 +83,9 @@ func (c *Client) listOffsets(ctx context.Context, topic string, partitions []int
 		for p := range open {
 			_, addr, err := c.leader(ctx, topic, p)
 			if errors.Is(err, kgo.UnknownTopicOrPartition) {
-				// Just made topics are unknown to some brokers for a moment; one that stays unknown is an error.
-				if missing++; missing > 20 {
-					return faultFor(fmt.Sprintf("%s/%d", topic, p), kgo.UnknownTopicOrPartition)
+				// Just made topics are unknown to some brokers for a moment; one that stays unknown, or is known to be smaller, is an error.
+				if missing++; missing > 8 || c.meta.partitions(topic) > 0 {
+					return faultFor(fmt.Sprintf("%s/%d", topic, p), err)
 				}
 			}
 			if err != nil {
