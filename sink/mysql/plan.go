@@ -160,7 +160,7 @@ func (b *planner) build() *tablePlan {
 func (b *planner) allColumns() []columnPlan {
 	var out []columnPlan
 	add := func(field string) {
-		if c, ok := b.resolve(field); ok && !slices.ContainsFunc(out, func(o columnPlan) bool { return o.name == c.name }) {
+		if c, ok := b.resolve(field); ok && !slices.ContainsFunc(out, func(o columnPlan) bool { return o.name == field }) {
 			c.name = field
 			out = append(out, c)
 		}

@@ -1,0 +1,155 @@
+//go:build integration
+
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shelfstream/internal/testenv"
+	"shelfstream/sink"
+	"shelfstream/sink/sinktest"
+)
+
+// server is the package's MariaDB; each test has a database of its own.
+var server *testenv.MariaDB
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var err error
+	if server, err = testenv.StartMariaDB(ctx, ""); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer server.Close()
+	return m.Run()
+}
+
+var databases atomic.Int64
+
+// database makes a database; statements are run in it.
+func database(t *testing.T, statements ...string) (dsn string, db *sql.DB) {
+	t.Helper()
+	name := fmt.Sprintf("t%d", databases.Add(1))
+	dsn, err := server.CreateDatabase(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(statements) > 0 {
+		if err := server.Exec(t.Context(), name, strings.Join(statements, ";\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if db, err = sql.Open("mysql", dsn); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return dsn, db
+}
+
+// target opens a checked target.
+func target(t *testing.T, cfg Config, views ...sink.View) *Target {
+	t.Helper()
+	tg, err := Open(cfg, Options{Sink: "shop", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tg.Close() })
+	faults, err := tg.Check(t.Context(), views)
+	if err != nil || len(faults) > 0 {
+		t.Fatalf("Check: %v %v", faults, err)
+	}
+	return tg
+}
+
+func open(t *testing.T, tg *Target, v sink.View, id int32) sink.Session {
+	t.Helper()
+	s, err := tg.Open(t.Context(), sink.Partition{View: v, ID: id, Owner: t.Name()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// rows gives the result of a query, values joined by "|", null as "-".
+func rows(t *testing.T, db *sql.DB, query string, args ...any) []string {
+	t.Helper()
+	rs, err := db.QueryContext(t.Context(), query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rs.Close()
+	cols, err := rs.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{}
+	for rs.Next() {
+		vals := make([]sql.NullString, len(cols))
+		dest := make([]any, len(cols))
+		for i := range vals {
+			dest[i] = &vals[i]
+		}
+		if err := rs.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		parts := make([]string, len(cols))
+		for i, v := range vals {
+			parts[i] = "-"
+			if v.Valid {
+				parts[i] = v.String
+			}
+		}
+		out = append(out, strings.Join(parts, "|"))
+	}
+	if err := rs.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestContract(t *testing.T) {
+	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		dsn, db := database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40) COLLATE utf8mb4_bin, counter bigint)")
+		tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+		return sinktest.Harness{Target: tg, BadName: strings.Repeat("x", 41), Rows: func(t *testing.T) map[int64]string {
+			out := map[int64]string{}
+			for _, r := range rows(t, db, "SELECT no, name, counter FROM product") {
+				no, rest, _ := strings.Cut(r, "|")
+				var n int64
+				fmt.Sscan(no, &n)
+				out[n] = rest
+			}
+			return out
+		}}
+	})
+}
+
+// The same with a refusal that only the server knows, so that it is found by bisection.
+func TestContractWithTrigger(t *testing.T) {
+	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		dsn, db := database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40) COLLATE utf8mb4_bin, counter bigint, CONSTRAINT nice CHECK (name <> 'bad'))")
+		tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+		return sinktest.Harness{Target: tg, BadName: "bad", Rows: func(t *testing.T) map[int64]string {
+			out := map[int64]string{}
+			for _, r := range rows(t, db, "SELECT no, name, counter FROM product") {
+				no, rest, _ := strings.Cut(r, "|")
+				var n int64
+				fmt.Sscan(no, &n)
+				out[n] = rest
+			}
+			return out
+		}}
+	})
+}
