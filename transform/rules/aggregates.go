@@ -118,8 +118,7 @@ func (c *compiler) ordered(n *node) *code {
 	if k.bad {
 		return k
 	}
-	switch k.typ.Kind {
-	case schemas.KindJSON, schemas.KindArray, schemas.KindRecord:
+	if !hasOrder(k.typ) {
 		return c.bad(n, fmt.Sprintf("%s is %s and has no order", c.snip(n), typeName(k.typ)), "use a number, text or date")
 	}
 	return k

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"shelfstream/schemas"
 )
 
 // choosing is the part that pick, text, vat and list have in common: rows of a source, a condition, a validity and an order.
@@ -105,7 +103,7 @@ func (o *otherwise) compile(c *compiler, set fieldSet) func(m *machine) {
 	if o.node != nil {
 		at = place{o.node.Line, o.node.Column}
 	}
-	here := &origin{file: c.rule.file, places: []place{at}}
+	here := &origin{file: c.rule.file, start: at}
 	if o.reason != "" {
 		reason := o.reason
 		return func(m *machine) {
@@ -145,38 +143,6 @@ func (s fieldSet) names() []string {
 	return out
 }
 
-// pickRule sets fields from one row.
-type pickRule struct {
-	choosing
-	set       fieldSet
-	otherwise otherwise
-}
-
-func parsePick(f *file, n *yaml.Node) kind {
-	o := f.object(n, "pick", "from", "where", "valid", "order", "set", "otherwise")
-	return &pickRule{
-		choosing: f.choosing(o, "from"), set: f.readFields(o.need("set", "set: { field: expression over the row }"), "set"),
-		otherwise: f.readOtherwise(o.get("otherwise")),
-	}
-}
-
-func (k *pickRule) compile(c *compiler) func(m *machine) {
-	var as []assign
-	q := c.open(k.choosing, false, func(*source) { as = c.assigns(k.set) })
-	if q == nil {
-		c.spoil(k.set)
-		return nil
-	}
-	other := k.otherwise.compile(c, k.set)
-	return func(m *machine) {
-		if q.first(m) {
-			m.assignAll(as)
-		} else {
-			other(m)
-		}
-	}
-}
-
 // spoil marks the fields of a rule that is at fault, so that rules that use them stay silent.
 func (c *compiler) spoil(set fieldSet) {
 	for _, f := range set {
@@ -185,6 +151,3 @@ func (c *compiler) spoil(set fieldSet) {
 		}
 	}
 }
-
-// isWord says whether a value is text or a number, as codes of languages and taxes are.
-func isWord(t schemas.Type) bool { return isText(t) || t.Kind == schemas.KindInt }

@@ -109,7 +109,7 @@ func (c *compiler) truth(n *node) *code {
 	if k.typ.Kind == schemas.KindNull {
 		return &code{typ: boolType, eval: null, test: func(*machine) tri { return unknown }, pos: n.pos}
 	}
-	fix := "write a comparison"
+	var fix string
 	switch {
 	case isNumber(k.typ):
 		fix = fmt.Sprintf("write %s <> 0, or what you mean by it", c.snip(n))
@@ -185,7 +185,7 @@ func (c *compiler) assign(name string, at place, k *code, e *expression) (assign
 	if e != nil {
 		o = e.origin
 	} else {
-		o = &origin{file: c.rule.file, places: []place{at}}
+		o = &origin{file: c.rule.file, start: at}
 	}
 	return assign{slot: c.field(name, k, site{o, k.pos}), code: k, expr: e}, e != nil
 }

@@ -11,13 +11,38 @@
 // overloaded, which decimals need, unknown names inside function arguments compile; it has no exact decimals and no scale
 // in its types; it has no nulls of SQL's kind; it gives positions in the expression and not in the YAML file; it knows no row scope for child
 // rows; and it cannot say which values an answer was computed from, which explain is made of. A lexer, a Pratt parser, a checker and
-// closures are about a thousand lines, and then all six are there.
+// closures give all six.
+//
+// # Rules
+//
+// A file holds `rules:`, a list. A rule has a name, may have `when: condition` (where that is not true, its fields keep what an earlier
+// rule set, else null), and does one thing:
+//
+//	set:      { field: expression }
+//	pick:     { from: rows, where, valid, order, set: { field: expression over the row }, otherwise: { field: expression } or fault "reason" }
+//	text:     { from: rows, where, order, language: expression, prefer: [nb, no, en], set: { … }, otherwise: { … } }
+//	vat:      { rates: rows, where, valid, order, rate: percent, net: amount (or gross: amount, net_round: 4), round: 2, code: for messages,
+//	            set: { price: gross, … } }; gross, net, rate and amount are names in set
+//	list:     { from: rows, where, valid, order, limit, set: { field: { member: expression over the row } } }
+//	include:  condition; where it is not true the product leaves the view, and no rule below is evaluated
+//	status:   { field, reason, first: [{ when, is, because }], otherwise: { is, because } }
+//
+// `valid: [from, to]` counts days with both ends, and timestamps without the end; null and infinity are open; it is compared with the
+// evaluation's instant in the pipeline's zone. A row that passes `where` and has a boundary ahead sets Result.Wake. `order: [a desc, b]` puts nulls
+// first, and last after desc (`nulls first|last` says otherwise); the row's key is the last word. In a text rule, each field comes from the first
+// language that has a text for it: not null and not blank. A vat rule faults where a price is there and no rate is valid, or two different ones
+// are; without a price its fields are null.
+//
+// Files are layers: a rule of a later file replaces the one of its name at its place, `before: name` or `after: name` places a new one, and
+// `disable: true` removes one.
 //
 // # Names
 //
 // A bare name means, in this order: a column of the row at hand (inside pick, list, text, vat and the aggregates; the innermost row
 // first), a field set by an earlier rule, a column of the root table. `row.x`, `field.x` and `root.x` say which, `outer.x` is the row around an
-// aggregate's row, and `<lookup>.x` is a column of the lookup's one row (null if there is none, a fault if the lookup is required). A name that is no word is
+// aggregate's row, and `<lookup>.x` is a column of the lookup's one row (null if there is none, a fault if the lookup is required). Where rows
+// are wanted (from, rates, the first argument of an aggregate), a bare name is a list field of an earlier rule, else a child or lookup, else
+// an array column of the root, whose elements are called `value`; `rows.x` is the child or lookup. A name that is no word is
 // written in backticks: `VAT Prod_ Posting Group`. Within one rule, no expression sees what the same rule sets.
 //
 // # Values
@@ -26,17 +51,17 @@
 // where, include) that is null counts as false. `sum` of no row is 0, the other aggregates of no row are null. Text compares
 // by its bytes. A decimal has a scale in its type: + and - keep the larger, * adds them, round(x, n) sets it; a field gets precision 38 and
 // that scale. Division is only legal where its rounding is said: round(x / y, n), quo(x, y, n), floor(x / y), ceil(x / y).
-// Floats never mix with decimals: write round(decimal(x), n).
+// Floats never mix with decimals: write round(decimal(x), n). A NaN or infinity in an unconstrained numeric column is a fault.
 //
 // # Aggregates
 //
 // The first argument is a child, a lookup or a list field; then the expression over its rows; then, without a comma, `where` a condition
 // and `order` the keys: sum(stock, on_hand - reserved where warehouse in ['OSL', 'BGO']),
 // first(prices, price where currency = 'NOK' order valid_from desc, price), count(images where url is not null). (`, where: …` means the
-// same, for those who prefer named arguments, but makes YAML ask for quotes.)
+// same, for those who prefer named arguments, but makes YAML ask for quotes.) Doc lists all functions.
 //
-// # To add a function
+// # To add a function or a kind
 //
-// Add a line to the table in functions.go and its compile function; Doc makes the documentation of it, and a test asks for a golden case.
-// To add a rule kind: a file kind_<name>.go with a parse and a compile function, a line in kinds.go, and golden cases in testdata.
+// A function is a line in the table in functions.go and its compile function; Doc documents it, and a test asks for a golden case.
+// A rule kind is a file kind_<name>.go with a parse and a compile function, a line in the table of rulefile.go, and golden cases in testdata.
 package rules

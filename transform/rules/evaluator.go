@@ -104,13 +104,11 @@ func (e *Evaluator) check(in *Input) error {
 
 // fit brings a value to its column's type: whole numbers and decimals to the column's scale, enums to text.
 func (m *machine) fit(v schemas.Value, t *schemas.Type, at site, name string) schemas.Value {
-	switch t.Kind {
-	case schemas.KindDecimal:
+	if t.Kind == schemas.KindDecimal {
 		return m.fitDecimal(v, t, at, name)
-	case schemas.KindText:
-		if v.Kind == schemas.KindEnum {
-			v.Kind = schemas.KindText
-		}
+	}
+	if t.Kind == schemas.KindText && v.Kind == schemas.KindEnum {
+		v.Kind = schemas.KindText
 	}
 	return v
 }

@@ -216,14 +216,12 @@ func compileToText(c *compiler, n *node) *code {
 	if x.bad {
 		return x
 	}
-	switch x.typ.Kind {
-	case schemas.KindArray, schemas.KindRecord, schemas.KindBytes:
+	if k := x.typ.Kind; k == schemas.KindArray || k == schemas.KindRecord || k == schemas.KindBytes {
 		return c.bad(n.kids[0], fmt.Sprintf("%s is %s and has no text", c.snip(n.kids[0]), typeName(x.typ)), "use join(list, column, ', ')")
 	}
 	return c.made(n, textType, func(m *machine) schemas.Value {
 		v := x.eval(m)
-		switch v.Kind {
-		case schemas.KindNull, schemas.KindText:
+		if v.Kind == schemas.KindNull || v.Kind == schemas.KindText {
 			return v
 		}
 		start := len(m.bytes)

@@ -32,7 +32,7 @@ func FuzzExpression(f *testing.F) {
 			return
 		}
 		fl := &file{name: "f.yaml", faults: &fault.List{}}
-		e := &expression{src: src, node: n, origin: &origin{file: fl, places: []place{{1, 1}}}}
+		e := &expression{src: src, node: n, origin: &origin{file: fl, start: place{1, 1}}}
 		p := &Program{env: env, zone: time.UTC, output: &schemas.Table{}}
 		p.env.Key = []string{"no"}
 		p.keyColumns = []int{0}
@@ -73,7 +73,7 @@ func FuzzFile(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		for _, s := range strings.Split(string(b), "\n== ") {
+		for s := range strings.SplitSeq(string(b), "\n== ") {
 			if header, body, _ := strings.Cut(s, "\n"); strings.HasPrefix(header, "rules ") {
 				f.Add(body)
 			}

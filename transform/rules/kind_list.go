@@ -65,7 +65,7 @@ func (k *listRule) compile(c *compiler) func(m *machine) {
 			record.Fields = append(record.Fields, schemas.Column{Name: s.name, Type: t, Nullable: true})
 		}
 	})
-	here := site{origin: &origin{file: c.rule.file, places: []place{k.at}}}
+	here := site{origin: &origin{file: c.rule.file, start: k.at}}
 	if c.isKey(k.field) {
 		c.rule.file.bad(k.at, fmt.Sprintf("%s is the view's key and always its column; no rule can set it", k.field), "choose another name for the field")
 		return nil

@@ -1,8 +1,6 @@
 package rules
 
-import (
-	"go.yaml.in/yaml/v3"
-)
+import "go.yaml.in/yaml/v3"
 
 // setRule sets fields to expressions.
 type setRule struct {
@@ -14,23 +12,4 @@ func parseSet(f *file, n *yaml.Node) kind { return &setRule{set: f.readFields(n,
 func (k *setRule) compile(c *compiler) func(m *machine) {
 	as := c.assigns(k.set)
 	return func(m *machine) { m.assignAll(as) }
-}
-
-// includeRule leaves a product out where its condition is not true.
-type includeRule struct {
-	condition *expression
-}
-
-func parseInclude(f *file, n *yaml.Node) kind { return &includeRule{condition: f.expr(n)} }
-
-func (k *includeRule) compile(c *compiler) func(m *machine) {
-	cond := c.condition(k.condition)
-	if cond.bad {
-		return nil
-	}
-	line := k.condition.origin.at(0).line
-	return func(m *machine) {
-		m.include = cond.test(m) == yes
-		m.trace.filter(m, m.include, line)
-	}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -70,7 +71,7 @@ func (k *statusRule) compile(c *compiler) func(m *machine) {
 		if s.when != nil {
 			b.when = c.condition(s.when).test
 		}
-		if len(typ.Symbols) == 0 || !contains(typ.Symbols, s.is) {
+		if !slices.Contains(typ.Symbols, s.is) {
 			typ.Symbols = append(typ.Symbols, s.is)
 		}
 		branches = append(branches, b)
@@ -89,7 +90,7 @@ func (k *statusRule) compile(c *compiler) func(m *machine) {
 		if i == 0 {
 			t = typ
 		}
-		slots[i] = c.field(n.Value, &code{typ: t}, site{origin: &origin{file: c.rule.file, places: []place{at}}})
+		slots[i] = c.field(n.Value, &code{typ: t}, site{origin: &origin{file: c.rule.file, start: at}})
 	}
 	if len(*c.faults) > before || slots[0] < 0 {
 		return nil
@@ -111,13 +112,4 @@ func (k *statusRule) compile(c *compiler) func(m *machine) {
 		}
 		m.trace.cut(mark)
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }

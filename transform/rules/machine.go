@@ -134,7 +134,7 @@ func (m *machine) failNumber(at site, err error, op string, values ...schemas.Va
 	return m.fail(at, fmt.Sprintf("%s: %s of %s", err, op, strings.Join(shown, " and ")), "correct the value in the source, or guard against it with if(…) or nullif(…)")
 }
 
-// text makes a text of what f appends.
+// made is the text that stands in the buffer from start to its end.
 func (m *machine) made(start int) schemas.Value {
 	return schemas.Value{Kind: schemas.KindText, Bytes: m.bytes[start:len(m.bytes):len(m.bytes)]}
 }

@@ -35,9 +35,9 @@ func (c *compiler) name(n *node) *code {
 }
 
 func (c *compiler) bareName(n *node) *code {
-	for i := len(c.scopes) - 1; i >= 0; i-- {
-		if col := columnIndex(c.scopes[i].columns, n.name); col >= 0 {
-			return c.rowCode(c.scopes[i], n, col)
+	for _, s := range slices.Backward(c.scopes) {
+		if col := columnIndex(s.columns, n.name); col >= 0 {
+			return c.rowCode(s, n, col)
 		}
 	}
 	if i := c.visibleField(n.name); i >= 0 {
@@ -86,8 +86,8 @@ var foreignWords = map[string]string{
 // names lists everything a bare name can mean here, nearest scope first.
 func (c *compiler) names() []string {
 	var out []string
-	for i := len(c.scopes) - 1; i >= 0; i-- {
-		out = append(out, columnNames(c.scopes[i].columns)...)
+	for _, s := range slices.Backward(c.scopes) {
+		out = append(out, columnNames(s.columns)...)
 	}
 	for _, f := range c.fields[:c.visible] {
 		out = append(out, f.name)

@@ -83,6 +83,7 @@ func (c *compiler) literal(n *node) *code {
 		t = intType
 	case schemas.KindDecimal:
 		t = decimalType(int(v.Scale))
+	default:
 	}
 	k := c.made(n, t, func(*machine) schemas.Value { return v })
 	k.constant = &v

@@ -169,8 +169,9 @@ func isComparison(n *node) bool {
 		return true
 	case nodeBinary:
 		return infix[n.op] == bindCompare
+	default:
+		return false
 	}
-	return false
 }
 
 func (p *parser) infix(left *node, power int) *node {

@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "fmt"
 
 // word parses what begins with a name: a keyword, a literal such as date '2026-01-01', a call, or a reference.
 func (p *parser) word() *node {
@@ -185,14 +181,4 @@ func (p *parser) mapping() *node {
 	p.expect("}", "at the end of the map")
 	n.end = p.prev
 	return n
-}
-
-// keywordList is sorted, for suggestions.
-func keywordList() []string {
-	out := make([]string, 0, len(keywords))
-	for k := range keywords {
-		out = append(out, k)
-	}
-	slices.SortFunc(out, strings.Compare)
-	return out
 }

@@ -11,17 +11,27 @@ import (
 // place is a line and column of a file, both from 1; the column counts characters.
 type place struct{ line, col int }
 
+// spot is a place as an index into file.lines and a byte offset into that line.
+type spot struct{ line, byteCol int }
+
 // origin is one scalar of a rule file: it knows where each byte of its value stands in the file.
 type origin struct {
 	file *file
-	// places[i] is where byte i of the value stands; the last one is the end of the value.
-	places []place
+	// spots[i] is where byte i of the value stands; the last one is the end of the value.
+	spots  []spot
 	quoted bool
+	// start is the place of something that has no bytes of its own, such as a key.
+	start place
 }
 
 // at is where byte i of the value stands.
 func (o *origin) at(i int) place {
-	return o.places[min(max(i, 0), len(o.places)-1)]
+	if len(o.spots) == 0 {
+		return o.start
+	}
+	s := o.spots[min(max(i, 0), len(o.spots)-1)]
+	line := o.file.line(s.line)
+	return place{line: s.line + 1, col: utf8.RuneCountInString(line[:min(s.byteCol, len(line))]) + 1}
 }
 
 // where names the place of byte i as messages do: "file:line:column".
@@ -47,7 +57,7 @@ func (f *file) scalarOrigin(n *yaml.Node) *origin {
 		}
 		s.flow(n.Value, o, n.Style&yaml.SingleQuotedStyle != 0)
 	}
-	o.places = append(o.places, s.place())
+	o.spots = append(o.spots, s.spot())
 	return o
 }
 
@@ -87,10 +97,7 @@ func (s *scanner) rest() string {
 	return t[min(s.byteCol, len(t)):]
 }
 
-func (s *scanner) place() place {
-	t := s.text()
-	return place{line: s.line + 1, col: utf8.RuneCountInString(t[:min(s.byteCol, len(t))]) + 1}
-}
+func (s *scanner) spot() spot { return spot{line: s.line, byteCol: s.byteCol} }
 
 // nextLine goes to the first character of the next line that is not empty, and gives the number of line breaks passed.
 func (s *scanner) nextLine() int {
@@ -127,11 +134,11 @@ func (s *scanner) skipProperties() {
 func (s *scanner) flow(value string, o *origin, single bool) {
 	for i := 0; i < len(value); {
 		if r := s.rest(); strings.TrimLeft(r, " \t") == "" && (value[i] == ' ' || value[i] == '\n') {
-			at := s.place()
+			at := s.spot()
 			i += s.folded(value[i:], o, at)
 			continue
 		}
-		o.places = append(o.places, s.place())
+		o.spots = append(o.spots, s.spot())
 		if single && value[i] == '\'' {
 			s.byteCol++
 		}
@@ -141,11 +148,11 @@ func (s *scanner) flow(value string, o *origin, single bool) {
 }
 
 // folded maps one line break and what it stands for in the value, and gives the number of the value's bytes.
-func (s *scanner) folded(value string, o *origin, at place) int {
+func (s *scanner) folded(value string, o *origin, at spot) int {
 	n := max(s.nextLine()-1, 1)
 	n = min(n, len(value))
 	for range n {
-		o.places = append(o.places, at)
+		o.spots = append(o.spots, at)
 	}
 	return n
 }
@@ -154,13 +161,13 @@ func (s *scanner) folded(value string, o *origin, at place) int {
 func (s *scanner) double(value string, o *origin) {
 	for i := 0; i < len(value); {
 		r := s.rest()
-		at := s.place()
+		at := s.spot()
 		if strings.TrimLeft(r, " \t") == "" && (value[i] == ' ' || value[i] == '\n') {
 			i += s.folded(value[i:], o, at)
 			continue
 		}
 		if !strings.HasPrefix(r, `\`) {
-			o.places = append(o.places, at)
+			o.spots = append(o.spots, at)
 			s.byteCol++
 			i++
 			continue
@@ -173,7 +180,7 @@ func (s *scanner) double(value string, o *origin) {
 		s.byteCol = min(s.byteCol+2+long, len(s.text()))
 		_, n := utf8.DecodeRuneInString(value[i:])
 		for range n {
-			o.places = append(o.places, at)
+			o.spots = append(o.spots, at)
 		}
 		i += n
 	}
@@ -195,13 +202,13 @@ func (s *scanner) block(value string, o *origin) {
 	s.byteCol = indent
 	for i := 0; i < len(value); {
 		if r := s.rest(); r != "" {
-			o.places = append(o.places, s.place())
+			o.spots = append(o.spots, s.spot())
 			s.byteCol++
 			i++
 			continue
 		}
 		// A break: a newline in the value, or in a folded scalar a space; blank lines follow suit.
-		o.places = append(o.places, s.place())
+		o.spots = append(o.spots, s.spot())
 		i++
 		s.line++
 		s.byteCol = indent

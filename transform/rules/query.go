@@ -45,8 +45,7 @@ func (c *compiler) sortKey(k orderKey) (sortKey, bool) {
 	if code.bad {
 		return sortKey{}, false
 	}
-	switch code.typ.Kind {
-	case schemas.KindJSON, schemas.KindArray, schemas.KindRecord:
+	if !hasOrder(code.typ) {
 		c.bad(k.expr, fmt.Sprintf("%s is %s and has no order", c.snip(k.expr), typeName(code.typ)), "order by another column")
 		return sortKey{}, false
 	}

@@ -89,7 +89,7 @@ type Step struct {
 
 // Use is one value that a step read.
 type Use struct {
-	// Input is "root", the name of a child or lookup, or "field" for a field set by an earlier rule (Column names it).
+	// Input is "root", the name of a child or lookup, "field" for a field set by an earlier rule (Column names it), or "today".
 	Input string
 	// Row is the index of the row in Input.Children or Input.Lookups; 0 for the root and for fields.
 	Row    int

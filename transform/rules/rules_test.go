@@ -15,7 +15,8 @@ import (
 
 func simpleEnv() Env {
 	return Env{View: "product", Root: &schemas.Table{Columns: []schemas.Column{
-		{Name: "no", Type: intType}, {Name: "name", Type: textType, Nullable: true},
+		{Name: "no", Type: intType},
+		{Name: "name", Type: textType, Nullable: true},
 		{Name: "price", Type: schemas.Type{Kind: schemas.KindDecimal, Precision: 10, Scale: 2}, Nullable: true},
 	}, Key: []int{0}}}
 }
@@ -87,7 +88,7 @@ func TestInputOfAnotherShapeIsAFault(t *testing.T) {
 	}
 }
 
-// TestNoRuleStandsForTheKey: a view without rules still has its key.
+// TestViewWithoutRules: such a view still has its key.
 func TestViewWithoutRules(t *testing.T) {
 	p := compileOne(t, "", simpleEnv())
 	if len(p.Output().Columns) != 1 || p.Output().Columns[0].Name != "no" || p.Output().Columns[0].Nullable {
@@ -114,7 +115,7 @@ func TestResultsDoNotLeakBetweenProducts(t *testing.T) {
 	}
 }
 
-// TestExplainShowsWhatEvalGives compares the two on every product of the golden cases.
+// TestExplainShowsWhatEvalGives compares the two on the usual product.
 func TestExplainShowsWhatEvalGives(t *testing.T) {
 	prog, in := usual(t)
 	e := prog.NewEvaluator()
@@ -236,6 +237,31 @@ func TestEveryFunctionHasACase(t *testing.T) {
 		}
 		if !strings.Contains(doc, "`"+f.Name+"(") {
 			t.Errorf("function %s is not in Doc", f.Name)
+		}
+	}
+}
+
+// TestProgramIsShared runs one program on two goroutines; the race detector watches.
+func TestProgramIsShared(t *testing.T) {
+	prog, in := usual(t)
+	done := make(chan error)
+	for range 2 {
+		go func() {
+			e := prog.NewEvaluator()
+			var res Result
+			for range 100 {
+				if err := e.Eval(in, &res); err != nil {
+					done <- err
+					return
+				}
+			}
+			_, err := e.Explain(in)
+			done <- err
+		}()
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -41,6 +41,14 @@ func isText(t schemas.Type) bool {
 	return t.Kind == schemas.KindText || t.Kind == schemas.KindEnum || t.Kind == schemas.KindNull
 }
 
+// isWord says whether a value is text or a number, as codes of languages and taxes are.
+func isWord(t schemas.Type) bool { return isText(t) || t.Kind == schemas.KindInt }
+
+// hasOrder says whether values of t come one after the other.
+func hasOrder(t schemas.Type) bool {
+	return t.Kind != schemas.KindJSON && t.Kind != schemas.KindArray && t.Kind != schemas.KindRecord
+}
+
 // unconstrained says whether t is a decimal whose scale is unknown.
 func unconstrained(t schemas.Type) bool { return t.Kind == schemas.KindDecimal && t.Precision == 0 }
 

@@ -67,7 +67,7 @@ func parseType(t testing.TB, s string) schemas.Type {
 	return schemas.Type{Kind: k}
 }
 
-// parseCell reads a value as a case writes it: null, '' for an empty text, _ for a space at the ends.
+// parseCell reads a value as a case writes it: null, ” for an empty text, _ for a space at the ends.
 func parseCell(t testing.TB, typ schemas.Type, s string) schemas.Value {
 	t.Helper()
 	if s == "null" {
@@ -132,7 +132,7 @@ func parseCell(t testing.TB, typ schemas.Type, s string) schemas.Value {
 		return schemas.Value{Kind: schemas.KindUUID, Bytes: b}
 	case schemas.KindArray:
 		v := schemas.Value{Kind: schemas.KindArray}
-		for _, part := range strings.Fields(s) {
+		for part := range strings.FieldsSeq(s) {
 			v.List = append(v.List, parseCell(t, *typ.Elem, part))
 		}
 		return v
