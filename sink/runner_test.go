@@ -1,0 +1,249 @@
+package sink_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"shelfstream/internal/fault"
+	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
+	"shelfstream/sink"
+	"shelfstream/sink/sinktest"
+	"shelfstream/status"
+)
+
+func TestRunner(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	cfg := w.config(m)
+	reg := prometheus.NewRegistry()
+	cfg.Registerer = reg
+	cfg.MaxRecords = 7
+	r := w.start(cfg)
+	for i := range int64(100) {
+		w.put(row(i%20, fmt.Sprintf("v%d", i), i))
+	}
+	w.remove(3, 4)
+	w.caughtUp(m)
+	rows := m.Rows("product")
+	if len(rows) != 18 || rows["19"] != "19|v99|99" || rows["3"] != "" {
+		t.Fatalf("rows are %v", rows)
+	}
+	wait(t, "state live", func() bool { return r.Status().State == status.StateLive })
+	s := r.Status()
+	if s.Kind != status.KindSink || s.Name != "shop" || len(s.Positions) != partitions || s.Records != 102 || s.LastHeartbeat.IsZero() {
+		t.Errorf("status: %s", readable(s))
+	}
+	n, err := testutil.GatherAndCount(reg, "shelfstream_sink_records_total", "shelfstream_sink_transactions_total", "shelfstream_sink_apply_seconds", "shelfstream_sink_lag_seconds")
+	if err != nil || n != 4 {
+		t.Errorf("%d metrics, %v", n, err)
+	}
+	r.stop()
+	if err := <-r.err; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if s := r.Status(); s.State != status.StateStopped {
+		t.Errorf("after the end the state is %s", s.State)
+	}
+}
+
+// A lone record is not kept waiting for others.
+func TestLoneRecord(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	w.put(row(1, "first", 0))
+	w.start(w.config(m))
+	w.caughtUp(m)
+	best := time.Hour
+	for i := range int64(20) {
+		start := time.Now()
+		w.put(row(1, "again", i))
+		wait(t, "the record", func() bool { return m.Rows("product")["1"] == fmt.Sprintf("1|again|%d", i) })
+		best = min(best, time.Since(start))
+	}
+	if best > 100*time.Millisecond {
+		t.Errorf("the fastest of 20 records took %v", best)
+	}
+}
+
+// The target fails now and then before a transaction, and loses the answer now and then after it: everything arrives once and in order.
+func TestUnreliableTarget(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	last := map[string]int64{}
+	var calls atomic.Int64
+	m.Fail = func(sink.Partition, *sink.Batch) error {
+		if calls.Add(1)%3 == 0 {
+			return errors.New("connection refused")
+		}
+		return nil
+	}
+	m.Lose = func(sink.Partition, *sink.Batch) error {
+		if calls.Add(1)%4 == 0 {
+			return errors.New("connection reset")
+		}
+		return nil
+	}
+	m.Seen = func(_, key string, row []schemas.Value) { // under the target's lock
+		if n := row[2].Int; n < last[key] {
+			t.Errorf("product %s went from %d back to %d", key, last[key], n)
+		} else {
+			last[key] = n
+		}
+	}
+	cfg := w.config(m)
+	cfg.MaxRecords = 5
+	r := w.start(cfg)
+	for i := range int64(300) {
+		w.put(row(rnd.Int64N(10), "x", i))
+	}
+	w.caughtUp(m)
+	if len(m.Rows("product")) != 10 {
+		t.Errorf("rows: %v", m.Rows("product"))
+	}
+	wait(t, "no trouble", func() bool { return len(r.Status().Faults) == 0 })
+}
+
+func TestRetryingShows(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	var broken atomic.Bool
+	broken.Store(true)
+	m.Fail = func(sink.Partition, *sink.Batch) error {
+		if broken.Load() {
+			return errors.New("the shop is down")
+		}
+		return nil
+	}
+	r := w.start(w.config(m))
+	w.put(row(1, "one", 1))
+	wait(t, "state retrying", func() bool {
+		s := r.Status()
+		return s.State == status.StateRetrying && len(s.Faults) > 0 && strings.Contains(s.Faults.Error(), "the shop is down")
+	})
+	broken.Store(false)
+	w.caughtUp(m)
+	wait(t, "state live", func() bool { s := r.Status(); return s.State == status.StateLive && len(s.Faults) == 0 })
+}
+
+// Records that are not Avro, or of a schema nobody knows, are parked; a newer record of the key clears them.
+func TestNotAvro(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	good := row(1, "one", 1)
+	p := schemas.Partition(good[:1], partitions)
+	key := w.record(good, false).Key
+	w.raw(p, kafka.Record{Key: []byte("plain text"), Value: []byte("{}")})
+	w.raw(p, kafka.Record{Key: key, Value: []byte("not Avro")})
+	w.raw(p, kafka.Record{Key: w.record(row(2, "", 0), false).Key, Value: schemas.AppendFrame(nil, 4711)})
+	w.put(good)
+	// Newest of its key, and unreadable: the one before it counts.
+	late := w.record(good, false)
+	late.Value = late.Value[:len(late.Value)-1]
+	w.raw(p, late)
+	w.flush()
+	r := w.start(w.config(m))
+	w.caughtUp(m)
+	if rows := m.Rows("product"); len(rows) != 1 || rows["1"] != "1|one|1" {
+		t.Errorf("rows: %v", rows)
+	}
+	var said []string
+	for _, p := range m.Parked() {
+		if p.Topic != w.topic || p.Fault.Fix == "" || !strings.Contains(p.Fault.Where, fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset)) {
+			t.Errorf("parked: %+v", p)
+		}
+		said = append(said, p.Key+": "+p.Fault.What)
+	}
+	all := strings.Join(said, "\n")
+	for _, want := range []string{`"plain text": the key is not Avro`, "schema 4711 is not in the registry", "the value cannot be read with schema"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("nothing is parked with %q:\n%s", want, all)
+		}
+	}
+	if len(said) != 3 || r.Status().Parked != 3 || len(r.Status().Faults) != 3 {
+		t.Errorf("parked %d, status: %s", len(said), readable(r.Status()))
+	}
+	w.put(row(1, "mended", 2), row(2, "mended too", 2))
+	w.caughtUp(m)
+	wait(t, "one left", func() bool { return len(m.Parked()) == 1 && r.Status().Parked == 1 })
+}
+
+// A refused record is tried again by itself when the reason went away, without a newer record.
+func TestRefusedIsRetried(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	var strict atomic.Bool
+	strict.Store(true)
+	m.Reject = func(r *sink.Record) *fault.Fault {
+		if strict.Load() && r.Row != nil && string(r.Row[1].Bytes) == "bad" {
+			return &fault.Fault{Where: "memory", What: "is bad", Fix: "mend it"}
+		}
+		return nil
+	}
+	for i := range int64(50) {
+		name := "good"
+		if i%10 == 5 {
+			name = "bad"
+		}
+		w.put(row(i, name, i))
+	}
+	r := w.start(w.config(m))
+	w.caughtUp(m)
+	if len(m.Rows("product")) != 45 || len(m.Parked()) != 5 {
+		t.Fatalf("%d rows, %d parked", len(m.Rows("product")), len(m.Parked()))
+	}
+	strict.Store(false)
+	wait(t, "all rows", func() bool { return len(m.Rows("product")) == 50 && len(m.Parked()) == 0 })
+	wait(t, "none parked in the status", func() bool { s := r.Status(); return s.Parked == 0 && len(s.Faults) == 0 })
+}
+
+// While the registry is down nothing is parked and nothing lost.
+func TestRegistryDown(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	w.put(row(1, "one", 1))
+	r := w.start(w.config(m))
+	w.caughtUp(m)
+	wider := *sinktest.View().Table
+	wider.Columns = append(append([]schemas.Column{}, wider.Columns...), schemas.Column{Name: "note", Type: schemas.Type{Kind: schemas.KindText}, Nullable: true})
+	w.shape(&wider)
+	rec := w.record(append(row(1, "wide", 2), schemas.Text("new")), false)
+	w.http.CloseClientConnections()
+	w.http.Listener.Close()
+	w.raw(schemas.Partition([]schemas.Value{schemas.Int(1)}, partitions), rec)
+	w.flush()
+	wait(t, "state retrying", func() bool { return r.Status().State == status.StateRetrying })
+	if len(m.Parked()) != 0 || m.Rows("product")["1"] != "1|one|1" {
+		t.Errorf("parked %v, rows %v", m.Parked(), m.Rows("product"))
+	}
+}
+
+// A view that gets a column: the target is checked with the new shape, and rows of both shapes are written in it.
+func TestShapeChanges(t *testing.T) {
+	w := newWorld(t)
+	m := sinktest.NewMemory()
+	w.put(row(1, "one", 1), row(2, "two", 2))
+	w.start(w.config(m))
+	w.caughtUp(m)
+	wider := *sinktest.View().Table
+	wider.Columns = append(append([]schemas.Column{}, wider.Columns...), schemas.Column{Name: "note", Type: schemas.Type{Kind: schemas.KindText}, Nullable: true})
+	w.shape(&wider)
+	w.put(append(row(1, "wide", 2), schemas.Text("new")))
+	w.caughtUp(m)
+	if got := m.Rows("product"); got["1"] != "1|wide|2|new" || got["2"] != "2|two|2" {
+		t.Errorf("rows: %v", got)
+	}
+	checks := m.Checks()
+	if last := checks[len(checks)-1]; len(checks) != 2 || len(last[0].Table.Columns) != 4 {
+		t.Errorf("%d checks, the last of %d columns", len(checks), len(last[0].Table.Columns))
+	}
+}
