@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// atExit ends what tests of this package share.
+var atExit []func()
+
 // TestMain lets the test binary be a group member in a process of its own: SIGSTOP stops whole processes.
 func TestMain(m *testing.M) {
 	if addr := os.Getenv("KAFKA_TEST_MEMBER"); addr != "" {
@@ -22,7 +25,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, end := range atExit {
+		end()
+	}
+	os.Exit(code)
 }
 
 // memberProcess prints "have N" for each generation and "over <ms since the process last ran>" when it ends, until its input ends.

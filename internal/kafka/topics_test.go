@@ -28,8 +28,8 @@ func topicsAndOffsets(t *testing.T, addrs []string) {
 	if err := c.EnsureTopics(ctx, TopicSpec{Name: name, Partitions: 4}); !errors.As(err, &f) || !strings.Contains(f.What, "has 3 partitions") {
 		t.Errorf("another number of partitions: %v", err)
 	}
-	if err := c.EnsureTopics(ctx, TopicSpec{Name: "no name!", Partitions: 1}); !errors.As(err, &f) || f.Class != fault.Config {
-		t.Errorf("a name that is none: %v", err)
+	if err := c.EnsureTopics(ctx, TopicSpec{Name: name + "-more", Partitions: 1, Replication: 50}); !errors.As(err, &f) || !strings.Contains(f.What, "fewer brokers") {
+		t.Errorf("more replicas than brokers: %v", err)
 	}
 	if n, err := c.Partitions(ctx, name); err != nil || n != 3 {
 		t.Errorf("Partitions: %d, %v", n, err)
