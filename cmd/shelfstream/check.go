@@ -50,7 +50,7 @@ func check(ctx context.Context, p *program, c *common, connect, show bool) error
 		return err
 	}
 	k := &checker{out: p.stdout}
-	k.say("configuration "+cfg.File, nil)
+	k.say("configuration " + cfg.File)
 	for i := range cfg.Views {
 		if _, err := cfg.readRules(&cfg.Views[i].Value); err != nil {
 			k.say("rules of view "+cfg.Views[i].Name, err)
@@ -85,11 +85,11 @@ func (k *checker) later(what, why string) {
 	_, _ = fmt.Fprintln(k.out, "later   "+what+": "+why)
 }
 
-// embedded looks at what 'run' will need for its own log, without starting it.
-func (k *checker) embedded(ctx context.Context, cfg *pipeline) {
+// embedded looks at what 'run' will need for its own log, without starting it. It gives the registry that is there to be asked.
+func (k *checker) embedded(ctx context.Context, cfg *pipeline) (registryURL string) {
 	if e, ok := readEndpoints(ctx, cfg); ok {
-		k.say(fmt.Sprintf("log: the pipeline runs, its embedded log is at %s", e.Broker), nil)
-		return
+		k.say("log: the pipeline runs, its embedded log is at " + e.Broker)
+		return e.Registry
 	}
 	k.say("log: folder "+cfg.LogDir(), writableDir("log.data_dir", cfg.LogDir()))
 	k.say("log: address "+cfg.Log.Listen, freeAddress("log.listen", cfg.Log.Listen))
@@ -99,6 +99,7 @@ func (k *checker) embedded(ctx context.Context, cfg *pipeline) {
 	if !cfg.Admin.Off() {
 		k.say("admin port: address "+cfg.Admin.Listen, freeAddress("admin.listen", cfg.Admin.Listen))
 	}
+	return cfg.Log.Registry.URL
 }
 
 // writableDir makes a folder and a file in it, which is removed again.

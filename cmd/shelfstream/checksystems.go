@@ -28,7 +28,7 @@ type describer interface {
 func (k *checker) systems(ctx context.Context, cfg *pipeline, log *slog.Logger) {
 	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), brokers: cfg.Log.Brokers, registryURL: cfg.Log.Registry.URL, targets: map[string]sink.Target{}}
 	if cfg.Log.Embedded() {
-		k.embedded(ctx, cfg)
+		a.registryURL = k.embedded(ctx, cfg)
 	} else {
 		k.brokers(ctx, cfg, log)
 	}

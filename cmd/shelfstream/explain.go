@@ -174,33 +174,63 @@ func (a *app) lookUp(ctx context.Context, sinkName, view, key string) ([]sink.Fo
 	return looker.Lookup(ctx, sink.View{Name: view, Topic: topic, Table: table}, values)
 }
 
-// oneField keeps one field and the rows it was computed from.
+// oneField keeps one field, those it was computed from, and the rows of all of them.
 func oneField(x *status.Explanation, name string) error {
+	byName := map[string]status.ExplainedField{}
 	var names []string
 	for _, f := range x.Fields {
-		if names = append(names, f.Field); f.Field != name {
-			continue
+		if f.Field != "" {
+			byName[f.Field] = f
+			names = append(names, f.Field)
 		}
-		x.Fields = []status.ExplainedField{f}
-		x.Rows = slices.DeleteFunc(x.Rows, func(r status.ExplainedRow) bool {
-			return !slices.ContainsFunc(f.Uses, func(u status.ExplainedUse) bool { return u.Input == r.Input && u.Row == r.Row })
-		})
-		for i := range x.Targets {
-			onlyColumn(&x.Targets[i], name)
-		}
-		return nil
 	}
-	return unknownName("field", name, names)
+	if _, ok := byName[name]; !ok {
+		return unknownName("field", name, names)
+	}
+	var kept []status.ExplainedField
+	rows := map[string]bool{}
+	var keep func(name string)
+	keep = func(name string) {
+		f, ok := byName[name]
+		if !ok {
+			return
+		}
+		delete(byName, name)
+		kept = append(kept, f)
+		for _, u := range f.Uses {
+			if u.Input == fieldInput {
+				keep(u.Column)
+			}
+			rows[rowName(u.Input, u.Row)] = true
+		}
+	}
+	keep(name)
+	x.Fields = kept
+	x.Rows = slices.DeleteFunc(x.Rows, func(r status.ExplainedRow) bool { return !rows[rowName(r.Input, r.Row)] })
+	x.Targets = slices.DeleteFunc(x.Targets, func(t status.ExplainedTarget) bool {
+		return t.Error == "" && !slices.ContainsFunc(t.Columns, func(c string) bool { return strings.EqualFold(c, name) })
+	})
+	for i := range x.Targets {
+		onlyColumn(&x.Targets[i], name)
+	}
+	return nil
 }
 
-// onlyColumn keeps a column of the same name, if the target's table has one.
+// fieldInput is the input's name where a rule used what a rule before it had set.
+const fieldInput = "field"
+
+func rowName(input string, row int) string { return fmt.Sprintf("%s[%d]", input, row) }
+
+// onlyColumn keeps the column of the same name.
 func onlyColumn(t *status.ExplainedTarget, name string) {
 	at := slices.IndexFunc(t.Columns, func(c string) bool { return strings.EqualFold(c, name) })
 	if at < 0 {
-		return
+		return // it could not be asked
 	}
 	t.Columns = t.Columns[at : at+1]
+	rows := make([][]*string, len(t.Rows))
 	for i, row := range t.Rows {
-		t.Rows[i] = row[at : at+1]
+		rows[i] = row[at : at+1]
 	}
+	t.Rows = rows
 }

@@ -40,6 +40,8 @@ type parkedList struct {
 	Kind   string          `json:"kind"`
 	Name   string          `json:"name"`
 	Parked []status.Parked `json:"parked"`
+	// Error says why it could not be listed.
+	Error string `json:"error,omitempty"`
 }
 
 func listParked(ctx context.Context, p *program, c *common, args []string, limit int, asJSON bool) error {
@@ -77,10 +79,14 @@ func (a *app) parkedLists(ctx context.Context, names []string, limit int) ([]par
 				continue
 			}
 			rows, err := a.parked(ctx, kind, name, limit)
-			if err != nil {
+			l := parkedList{Kind: kind, Name: name, Parked: rows}
+			switch {
+			case err != nil && len(names) > 0:
 				return nil, err
+			case err != nil: // the others are listed all the same
+				l.Error = a.cfg.Redact(err.Error())
 			}
-			lists = append(lists, parkedList{kind, name, rows})
+			lists = append(lists, l)
 		}
 	}
 	slices.SortFunc(lists, func(x, y parkedList) int {
@@ -178,7 +184,11 @@ func (a *app) parkedRecords(ctx context.Context, name string, limit int) ([]stat
 func printParked(out io.Writer, lists []parkedList) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, l := range lists {
-		_, _ = fmt.Fprintf(w, "%s %s: %d parked\n", l.Kind, plain(l.Name), len(l.Parked))
+		count := fmt.Sprintf("%d parked", len(l.Parked))
+		if l.Error != "" {
+			count = plain(l.Error)
+		}
+		_, _ = fmt.Fprintf(w, "%s %s: %s\n", l.Kind, plain(l.Name), count)
 		for _, p := range l.Parked {
 			row(w, "  "+p.Key, p.What)
 			for _, line := range []struct{ label, text string }{{"at: ", p.Where}, {"fix: ", p.Fix}, {"since: ", when("", p.Since)}} {

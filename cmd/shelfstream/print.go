@@ -51,14 +51,18 @@ func printExplanation(out io.Writer, x *status.Explanation) error {
 		row(w, "FIELD", "VALUE", "SET BY", "FROM")
 	}
 	for _, f := range x.Fields {
-		row(w, f.Field, f.Value, setBy(f), usesText(f.Uses))
+		name := f.Field
+		if name == "" {
+			name = "(in the shop)" // a rule that says whether the product is shown at all
+		}
+		row(w, name, f.Value, setBy(f), usesText(f.Uses))
 	}
 	if len(x.Rows) > 0 {
 		_, _ = fmt.Fprintln(w)
 		row(w, "ROW", "RECORD", "POSITION", "COMMITTED")
 	}
 	for _, r := range x.Rows {
-		row(w, fmt.Sprintf("%s[%d]", r.Input, r.Row), fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset), r.Position, when("", r.Committed))
+		row(w, rowName(r.Input, r.Row), fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset), r.Position, when("", r.Committed))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -125,6 +129,10 @@ func setBy(f status.ExplainedField) string {
 func usesText(uses []status.ExplainedUse) string {
 	parts := make([]string, len(uses))
 	for i, u := range uses {
+		if u.Input == fieldInput {
+			parts[i] = fmt.Sprintf("%s = %s", u.Column, u.Value)
+			continue
+		}
 		parts[i] = fmt.Sprintf("%s[%d].%s = %s", u.Input, u.Row, u.Column, u.Value)
 	}
 	return strings.Join(parts, ", ")

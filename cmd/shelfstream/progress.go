@@ -16,7 +16,7 @@ const (
 )
 
 // watchProgress shows the long work of the stages until ctx ends.
-func watchProgress(ctx context.Context, stages []stage, s *screen, log *slog.Logger) {
+func watchProgress(ctx context.Context, stages []status.Reporter, s *screen, log *slog.Logger) {
 	every := progressInLog
 	if s.terminal {
 		every = progressOnTerminal
@@ -42,7 +42,7 @@ func watchProgress(ctx context.Context, stages []stage, s *screen, log *slog.Log
 }
 
 // runningWork says in words what is under way.
-func runningWork(stages []stage, now time.Time) []string {
+func runningWork(stages []status.Reporter, now time.Time) []string {
 	var out []string
 	for _, st := range stages {
 		s := st.Status()

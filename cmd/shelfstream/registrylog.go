@@ -87,5 +87,8 @@ func (l *registryLog) Close(ctx context.Context) error {
 	if l.producer == nil {
 		return nil
 	}
-	return l.producer.Close(ctx)
+	if err := l.producer.Close(ctx); !errors.Is(err, kafka.ErrFenced) {
+		return err
+	}
+	return nil // whoever registered last was told
 }

@@ -39,7 +39,11 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 		return err
 	}
 	a.log.Info("pipeline starts", "pipeline", a.cfg.Name, "version", p.version, "status", "http://"+address, "brokers", a.brokers, "registry", a.registryURL)
-	wait.Go(func() { watchProgress(beside, stages, p.screen, a.log) })
+	reporters := make([]status.Reporter, len(stages))
+	for i, s := range stages {
+		reporters[i] = s
+	}
+	wait.Go(func() { watchProgress(beside, reporters, p.screen, a.log) })
 
 	g, gctx := errgroup.WithContext(ctx)
 	for _, s := range stages {

@@ -72,7 +72,7 @@ func (a *app) capture(name string) (*capture.Runner, error) {
 	tables := a.tables(name)
 	return capture.NewRunner(capture.RunnerConfig{
 		Pipeline: a.cfg.Name, Source: name, Tables: tables, Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication,
-		TopicConfigs: configs, Client: a.client, Registry: a.registry, Logger: a.log, Registerer: a.metrics,
+		TopicConfigs: configs, Client: a.client, Registry: a.registry, SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 		NewSource: func() (capture.Source, error) { return a.source(name) },
 	})
 }
@@ -128,7 +128,7 @@ func (a *app) transform(name string) (*transform.Runner, error) {
 	return transform.NewRunner(transform.Config{
 		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
 		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: a.topicConfigs(), DeleteRetention: a.cfg.Log.Topics.DeleteRetention,
-		Logger: a.log, Registerer: a.metrics,
+		SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 	})
 }
 
