@@ -49,6 +49,8 @@ type Log struct {
 	Listen      string   `yaml:"listen" doc:"Address of the embedded log, for any Kafka client; port 0 = any free port."`
 	Registry    Registry `yaml:"registry" doc:"The schema registry. Without a url an embedded one runs inside 'shelfstream run'."`
 	Topics      Topics   `yaml:"topics" doc:"Settings of the topics that Shelfstream creates."`
+
+	SessionTimeout time.Duration `yaml:"session_timeout" doc:"After so long without a sign of life from a worker others take over its work. The brokers' group.min.session.timeout.ms is the least."`
 }
 
 // SetDefaults gives the embedded log Kafka's usual port on loopback, where analysts' clients look first.
@@ -57,6 +59,7 @@ func (l *Log) SetDefaults() {
 	l.Partitions = 4
 	l.Listen = "127.0.0.1:9092"
 	l.Registry.Listen = "127.0.0.1:8081"
+	l.SessionTimeout = 10 * time.Second
 	l.Topics.SetDefaults()
 }
 

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -63,6 +64,9 @@ func (v *validator) general() {
 	}
 	if p.Log.Replication < 0 || p.Log.Replication > 100 {
 		v.fail([]string{"log", "replication"}, fmt.Sprintf("%d replicas are not possible", p.Log.Replication), "write 3 for a cluster, 0 for the broker's default")
+	}
+	if p.Log.SessionTimeout < 100*time.Millisecond || p.Log.SessionTimeout > 30*time.Minute {
+		v.fail([]string{"log", "session_timeout"}, fmt.Sprintf("%v is not possible", p.Log.SessionTimeout), "write a time from 100ms to 30m; 10s is the default, and brokers as shipped refuse less than 6s")
 	}
 	if p.State.CacheMB < 8 || p.State.CacheMB > 1<<20 {
 		v.fail([]string{"state", "cache_mb"}, fmt.Sprintf("%d MB are not possible", p.State.CacheMB), "write at least 8; 48 is the default")
