@@ -111,7 +111,7 @@ down: ## end the stack and remove its data
 .PHONY: demo
 demo: build ## an ERP, a pipeline and a shop to play with; SECONDS=20 ends and compares by itself
 	@scripts/install.sh
-	@bin/shelfstream demo $(if $(filter command line,$(origin SECONDS)),-seconds $(SECONDS)) $(DEMO_ARGS)
+	@bin/shelfstream demo $(if $(filter command line environment,$(origin SECONDS)),-seconds $(SECONDS)) $(DEMO_ARGS)
 
 .PHONY: install
 install: ## install what the machine lacks: PostgreSQL, MariaDB, and for tests a JVM, Maven, kcat

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -116,7 +117,7 @@ func (t *tally) take(e event) {
 	case "output":
 		if e.Test == "" {
 			if !quiet(e.Output) {
-				fmt.Fprint(t.out, e.Output)
+				fmt.Fprint(t.out, coverage.ReplaceAllString(e.Output, ""))
 			}
 			return
 		}
@@ -138,6 +139,10 @@ func (t *tally) take(e event) {
 		delete(t.output, id)
 	}
 }
+
+// coverage stands at the end of a package's line; measured over all packages it says nothing of this one, and `testsum cover` prints the
+// shares that do.
+var coverage = regexp.MustCompile(`\tcoverage: .* of statements.*`)
 
 // quiet lines say nothing: a bare PASS, and packages without tests.
 func quiet(line string) bool {
