@@ -40,7 +40,7 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 	away := !place.Updated.IsZero() && r.cfg.Now().Sub(place.Updated) > r.cfg.TombstoneRetention && place.Next < end
 	p.stale = place.Prune || away || place.Next < start && place.Next > 0
 
-	if place.Next < place.ReplayUntil {
+	if place.Next < place.ReplayUntil && place.Next < end {
 		if err := w.replay(ctx, p, end); err != nil {
 			return w.notYet(ctx, p, err)
 		}

@@ -236,7 +236,7 @@ func (w *worker) decode(ctx context.Context, p *partition, next int64) (*Batch, 
 	}
 }
 
-// apply applies a batch, repeated until the target takes it; ErrLost and the end of ctx end that. taken is the number of records it stands for.
+// apply applies a batch, repeated until the target takes it; ErrLost and the end of ctx end that. taken is the number of new records it stands for.
 func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) ([]Parked, error) {
 	r := w.r
 	for attempt := 0; ; attempt++ {
@@ -281,6 +281,8 @@ func (w *worker) applied(ctx context.Context, p *partition, b *Batch, parked []P
 	}
 	if len(parked) > 0 {
 		r.metrics.parked.Add(float64(len(parked)))
+	}
+	if len(parked) > 0 && taken > 0 { // not again with each retry
 		r.cfg.Logger.WarnContext(ctx, "sink: parked records", "sink", r.cfg.Sink, "partition", p.String(), "count", len(parked), "first", parked[0].Fault)
 	}
 	held := len(parked)

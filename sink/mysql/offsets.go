@@ -24,6 +24,8 @@ const (
   epoch bigint NOT NULL,
   owner varchar(191) NOT NULL,
   updated_at datetime(6) NOT NULL,
+  created_at datetime(6) NOT NULL,
+  tables_had_rows tinyint(1) NOT NULL,
   PRIMARY KEY (sink, topic, ` + "`partition`" + `)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET ascii COLLATE ascii_bin COMMENT='where each sink stands; changes in one transaction with the rows'`
 
@@ -47,7 +49,11 @@ const (
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COMMENT='products a sink could not write, and why; a row leaves when a newer state of its product is written'`
 )
 
-const endOfTopic = math.MaxInt64
+const (
+	endOfTopic = math.MaxInt64
+	// firstStart is within how many seconds of each other all partitions are opened when a sink starts for the first time.
+	firstStart = 600
+)
 
 // where is the key of the partition's rows in our tables, as a condition.
 func (s *session) where() string { return condition(s.t.name, s.p) }
@@ -103,8 +109,7 @@ func (t *Target) takeOver(ctx context.Context, p sink.Partition, vp *viewPlan) (
 		_, err = tx.ExecContext(ctx, "UPDATE shelfstream_offsets SET epoch = "+strconv.FormatInt(row.epoch, 10)+", owner = ? WHERE "+cond, cut(p.Owner, 191))
 	} else {
 		row = offsetRow{epoch: 1}
-		// The tables may hold states from before our offsets were lost. Then this is a replay: from the beginning, only the newest of each key.
-		filled, ferr := t.filled(ctx, tx, vp)
+		filled, ferr := t.hadRows(ctx, tx, p, vp)
 		if ferr != nil {
 			err = ferr
 			return row, err
@@ -112,8 +117,8 @@ func (t *Target) takeOver(ctx context.Context, p sink.Partition, vp *viewPlan) (
 		if filled {
 			row.ReplayUntil = endOfTopic
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO shelfstream_offsets (sink, topic, `partition`, next_offset, replay_until, prune, epoch, owner, updated_at)"+
-			" VALUES (?, ?, ?, 0, ?, 0, 1, ?, UTC_TIMESTAMP(6))", t.name, p.View.Topic, p.ID, row.ReplayUntil, cut(p.Owner, 191))
+		_, err = tx.ExecContext(ctx, "INSERT INTO shelfstream_offsets (sink, topic, `partition`, next_offset, replay_until, prune, epoch, owner, updated_at, created_at, tables_had_rows)"+
+			" VALUES (?, ?, ?, 0, ?, 0, 1, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), ?)", t.name, p.View.Topic, p.ID, row.ReplayUntil, cut(p.Owner, 191), filled)
 	}
 	if err != nil {
 		return row, err
@@ -122,9 +127,20 @@ func (t *Target) takeOver(ctx context.Context, p sink.Partition, vp *viewPlan) (
 	return row, err
 }
 
-// filled says whether a table of the view has any row.
-func (t *Target) filled(ctx context.Context, tx *sql.Tx, vp *viewPlan) (bool, error) {
-	for _, p := range append(append([]*tablePlan{}, vp.roots...), vp.lists...) {
+// hadRows says whether the view's tables may hold states from before the partition's offset was lost. Then its first reading is a replay: only the newest
+// record of each key counts. Rows that the topic's other partitions have written since the sink started for the first time do not count.
+func (t *Target) hadRows(ctx context.Context, tx *sql.Tx, p sink.Partition, vp *viewPlan) (bool, error) {
+	var filled bool
+	var age int64
+	err := tx.QueryRowContext(ctx, "SELECT tables_had_rows, TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP(6)) FROM shelfstream_offsets WHERE sink = ? AND topic = ? ORDER BY created_at LIMIT 1",
+		t.name, p.View.Topic).Scan(&filled, &age)
+	if err == nil && age < firstStart {
+		return filled, nil
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	for _, p := range vp.all() {
 		var one int
 		err := tx.QueryRowContext(ctx, "SELECT 1 FROM "+quoteName(p.name)+" LIMIT 1").Scan(&one)
 		if err == nil {
@@ -146,7 +162,7 @@ func (s *session) appendFence(dst []byte, next int64) []byte {
 		replay = 0
 	}
 	n := strconv.FormatInt(next, 10)
-	dst = append(dst, "INSERT INTO shelfstream_offsets (sink, topic, `partition`, next_offset, replay_until, prune, epoch, owner, updated_at) VALUES ("...)
+	dst = append(dst, "INSERT INTO shelfstream_offsets (sink, topic, `partition`, next_offset, replay_until, prune, epoch, owner, updated_at, created_at, tables_had_rows) VALUES ("...)
 	dst = append(dst, s.keyLiterals...)
 	dst = append(dst, n...)
 	dst = append(dst, ", "...)
@@ -155,7 +171,7 @@ func (s *session) appendFence(dst []byte, next int64) []byte {
 	dst = strconv.AppendInt(dst, s.epoch, 10)
 	dst = append(dst, ", "...)
 	dst = appendText(dst, []byte(cut(s.p.Owner, 191)))
-	dst = append(dst, ", UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE next_offset = IF(epoch = "...)
+	dst = append(dst, ", UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), 1) ON DUPLICATE KEY UPDATE next_offset = IF(epoch = "...)
 	dst = strconv.AppendInt(dst, s.epoch, 10)
 	dst = append(dst, " AND next_offset = "...)
 	dst = strconv.AppendInt(dst, s.place.Next, 10)

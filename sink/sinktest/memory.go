@@ -30,6 +30,7 @@ type Memory struct {
 	rows   map[string]map[string]memoryRow // view, key
 	places map[string]*memoryPlace         // partition
 	checks [][]sink.View
+	filled map[string]bool // view: had rows when its first partition was opened
 }
 
 type memoryRow struct {
@@ -55,7 +56,7 @@ var (
 
 // NewMemory makes an empty target.
 func NewMemory() *Memory {
-	return &Memory{rows: map[string]map[string]memoryRow{}, places: map[string]*memoryPlace{}}
+	return &Memory{rows: map[string]map[string]memoryRow{}, places: map[string]*memoryPlace{}, filled: map[string]bool{}}
 }
 
 // Check implements sink.Target; everything fits.
@@ -158,7 +159,10 @@ func (m *Memory) Open(_ context.Context, p sink.Partition) (sink.Session, error)
 	place := m.places[p.String()]
 	if place == nil {
 		place = &memoryPlace{topic: p.View.Topic, id: p.ID}
-		if len(m.rows[p.View.Name]) > 0 {
+		if _, known := m.filled[p.View.Name]; !known {
+			m.filled[p.View.Name] = len(m.rows[p.View.Name]) > 0
+		}
+		if m.filled[p.View.Name] {
 			place.ReplayUntil = math.MaxInt64
 		}
 		m.places[p.String()] = place
