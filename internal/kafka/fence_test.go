@@ -67,3 +67,48 @@ func fenced(t *testing.T, addrs []string) {
 }
 
 func TestFence(t *testing.T) { fenced(t, cluster(t).ListenAddrs()) }
+
+// fencedUnderLoad fences an owner that never stops writing, and looks at what is in the log after Fence returned.
+func fencedUnderLoad(t *testing.T, addrs []string) {
+	t.Helper()
+	ca, cb := client(t, addrs...), client(t, addrs...)
+	name := topic(t, ca, 1)
+	ctx := within(t, 90*time.Second)
+	id := ProducerConfig{TransactionalID: name}
+	parts := map[string][]int32{name: {0}}
+	for round := range 5 {
+		old := producer(t, ca, id)
+		if err := old.Fence(ctx, parts); err != nil {
+			t.Fatal(err)
+		}
+		put(t, old, name, 0, 0, 10)
+		ended := make(chan error, 1)
+		go func() {
+			for {
+				if err := old.Produce(ctx, name, 0, Record{Value: []byte("old")}); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}()
+		owner := producer(t, cb, id)
+		if err := owner.Fence(ctx, parts); err != nil {
+			t.Fatal(err)
+		}
+		end, err := cb.EndOffset(ctx, name, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, ErrFenced) {
+			t.Fatalf("round %d: the old owner ended with %v", round, err)
+		}
+		put(t, owner, name, 0, 0, 10)
+		for i, v := range all(t, cb, name, 0, end) {
+			if v == "old" {
+				t.Fatalf("round %d: the old owner's record is %d after the offset at which Fence returned", round, i)
+			}
+		}
+	}
+}
+
+func TestFenceUnderLoad(t *testing.T) { fencedUnderLoad(t, cluster(t).ListenAddrs()) }

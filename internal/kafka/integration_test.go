@@ -63,6 +63,23 @@ func TestRealTopicsAndOffsets(t *testing.T) {
 
 func TestRealFence(t *testing.T) { fenced(t, realAddrs(t)) }
 
+func TestRealFenceUnderLoad(t *testing.T) { fencedUnderLoad(t, realAddrs(t)) }
+
+// A real Kafka checks epochs partition by partition: without Fence, the older owner's plain batches still land.
+func TestRealWithoutFenceNothingIsFenced(t *testing.T) {
+	c := client(t, realAddrs(t)...)
+	name := topic(t, c, 1)
+	old := producer(t, c, ProducerConfig{TransactionalID: name})
+	put(t, old, name, 0, 0, 10)
+	producer(t, c, ProducerConfig{TransactionalID: name})
+	put(t, old, name, 0, 10, 20)
+	wantSequence(t, all(t, c, name, 0, 0), 0, 20)
+}
+
+func TestRealAbortedTransactionsAreSkipped(t *testing.T) { abortedSkipped(t, realAddrs(t)) }
+
+func TestRealLargeBatches(t *testing.T) { largeBatches(t, realAddrs(t)) }
+
 func TestRealLostAnswersAreNoDuplicates(t *testing.T) {
 	values, lost := produceThrough(t, realAddrs(t), 3000, nil)
 	if lost < 10 {
