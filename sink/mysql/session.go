@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	}
 	set := s.t.planned.Load()
 	// A later Check of the same shape may have seen wider columns.
-	if latest := set.views[s.p.View.Name]; latest != nil && latest.view.Table == s.p.View.Table {
+	if latest := set.views[s.p.View.Name]; latest != nil && latest != s.vp && reflect.DeepEqual(latest.view.Table, s.p.View.Table) {
 		s.vp = latest
 	}
 	vp := s.vp
