@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -65,17 +66,24 @@ func contentsKey(dst []byte, table int, partition int32, body []byte) []byte {
 	return append(dst, body...)
 }
 
+// loaded says what a topic held.
+type loaded struct {
+	records int64 // an upper bound of the rows
+	frames  map[string]bool
+}
+
 // load reads a topic from its start to its present end. Records that this process has produced must be acknowledged before.
-func (c *contents) load(ctx context.Context, client *kafka.Client, table int, topic string) (rows int64, err error) {
+func (c *contents) load(ctx context.Context, client *kafka.Client, table int, topic string) (loaded, error) {
+	all := loaded{frames: map[string]bool{}}
 	starts, err := client.StartOffsets(ctx, topic)
 	if err != nil {
-		return 0, fmt.Errorf("read the rows of %s: %w", topic, err)
+		return all, fmt.Errorf("read the rows of %s: %w", topic, err)
 	}
 	ends, err := client.EndOffsets(ctx, topic)
 	if err != nil {
-		return 0, fmt.Errorf("read the rows of %s: %w", topic, err)
+		return all, fmt.Errorf("read the rows of %s: %w", topic, err)
 	}
-	counts := make([]int64, len(ends))
+	parts := make([]loader, len(ends))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0) * 2)
 	for p := range ends {
@@ -83,9 +91,9 @@ func (c *contents) load(ctx context.Context, client *kafka.Client, table int, to
 			continue
 		}
 		g.Go(func() error {
-			l := loader{c: c, table: table, partition: int32(p)} //nolint:gosec // a partition number
+			l := &parts[p]
+			*l = loader{c: c, table: table, partition: int32(p), frames: map[string]bool{}} //nolint:gosec // a partition number
 			err := client.Scan(ctx, topic, l.partition, starts[p], ends[p], l.take)
-			counts[p] = l.rows
 			if err = errors.Join(err, l.flush()); err != nil {
 				return fmt.Errorf("read the rows of %s/%d: %w", topic, p, err)
 			}
@@ -93,28 +101,28 @@ func (c *contents) load(ctx context.Context, client *kafka.Client, table int, to
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return 0, err
+		return all, err
 	}
-	for _, n := range counts {
-		rows += n
+	for i := range parts {
+		all.records += parts[i].records
+		maps.Copy(all.frames, parts[i].frames)
 	}
-	return rows, nil
+	return all, nil
 }
 
-// loader reads one partition. As long as it has met one key frame only, it writes blindly.
+// loader reads one partition. As long as it has met one key frame only, it writes without looking.
 type loader struct {
 	c          *contents
 	table      int
 	partition  int32
 	batch      *pebble.Batch
 	key, value []byte
-	frame      []byte
-	mixed      bool
-	rows       int64 // records, an upper bound of the rows
+	frames     map[string]bool
+	records    int64
 }
 
 func (l *loader) take(r *kafka.Record) error {
-	l.rows++
+	l.records++
 	frame, body := splitFrame(r.Key)
 	if frame == nil {
 		return &fault.Fault{
@@ -123,16 +131,13 @@ func (l *loader) take(r *kafka.Record) error {
 		}
 	}
 	l.key = contentsKey(l.key[:0], l.table, l.partition, body)
-	switch {
-	case l.frame == nil:
-		l.frame = slices.Clone(frame)
-	case !l.mixed && string(l.frame) != string(frame):
+	if !l.frames[string(frame)] {
 		if err := l.flush(); err != nil {
 			return err
 		}
-		l.mixed = true
+		l.frames[string(frame)] = true
 	}
-	if l.mixed {
+	if len(l.frames) > 1 {
 		return l.merge(frame, r.Value)
 	}
 	if l.batch == nil {
@@ -203,27 +208,64 @@ func parseContents(v []byte) (hash uint64, frames []string) {
 	return hash, frames
 }
 
-// rest calls fn with every whole record key that is still in the store for a table, in the order of partitions.
-func (c *contents) rest(table int, fn func(partition int32, key []byte) error) error {
+// bodyAt is where a key's body begins in the store's key.
+const bodyAt = 6
+
+// each calls fn with every entry of a table, in the order of partitions, as they were when it was called.
+func (c *contents) each(table int, fn func(partition int32, key, value []byte) error) error {
 	it, err := c.db.NewIter(&pebble.IterOptions{
 		LowerBound: contentsKey(nil, table, 0, nil), UpperBound: contentsKey(nil, table+1, 0, nil),
 	})
 	if err != nil {
-		return fmt.Errorf("list the rows that are gone: %w", err)
+		return fmt.Errorf("list what the topic holds: %w", err)
 	}
-	var key []byte
 	for it.First(); it.Valid(); it.Next() {
 		k := it.Key()
-		partition := int32(binary.BigEndian.Uint32(k[2:])) //nolint:gosec // it was one
-		_, frames := parseContents(it.Value())
-		for _, f := range frames {
-			key = append(append(key[:0], f...), k[6:]...)
-			if err := fn(partition, key); err != nil {
-				return errors.Join(err, it.Close())
-			}
+		if err := fn(int32(binary.BigEndian.Uint32(k[2:])), k, it.Value()); err != nil { //nolint:gosec // it was one
+			return errors.Join(err, it.Close())
 		}
 	}
 	return it.Close()
+}
+
+// rest calls fn with every whole record key that is still in the store for a table.
+func (c *contents) rest(table int, fn func(partition int32, key []byte) error) error {
+	var key []byte
+	return c.each(table, func(partition int32, k, v []byte) error {
+		_, frames := parseContents(v)
+		for _, f := range frames {
+			key = append(append(key[:0], f...), k[bodyAt:]...)
+			if err := fn(partition, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// drop takes every record key of a table out that stands under another frame than keep, after calling fn with it. What also stands under keep
+// stays in the store as a row that differs from whatever comes.
+func (c *contents) drop(table int, keep []byte, fn func(partition int32, key []byte) error) error {
+	var stale []byte
+	return c.each(table, func(partition int32, k, v []byte) error {
+		hash, frames := parseContents(v)
+		if len(frames) == 1 && frames[0] == string(keep) {
+			return nil
+		}
+		for _, f := range frames {
+			if f == string(keep) {
+				continue
+			}
+			stale = append(append(stale[:0], f...), k[bodyAt:]...)
+			if err := fn(partition, stale); err != nil {
+				return err
+			}
+		}
+		if slices.Contains(frames, string(keep)) {
+			return c.db.Set(k, append(binary.BigEndian.AppendUint64(nil, ^hash), keep...), pebble.NoSync)
+		}
+		return c.db.Delete(k, pebble.NoSync)
+	})
 }
 
 // quiet keeps Pebble's own notes out of the log; what fails comes back as an error.

@@ -46,7 +46,7 @@ type env struct {
 	// cut, if set, decides for each produce request whether its connection is cut before anything is written.
 	cut atomic.Pointer[func(topics []string) bool]
 
-	shapes sync.Map // value schema id -> *schemas.Table, with its codec
+	shapes sync.Map // ids of key and value schema -> *schemas.Codec
 }
 
 func newEnv(t *testing.T) *env {
@@ -218,15 +218,16 @@ func (e *env) checkpoints() []*schemas.Checkpoint {
 	return all
 }
 
-// shapeOf finds a written row's shape by its schema id.
-func (e *env) codecOf(topic string, id int32) *schemas.Codec {
+// codecOf finds what a record was written with by its schema ids.
+func (e *env) codecOf(topic string, keyID, valueID int32) *schemas.Codec {
 	e.Helper()
+	id := [2]int32{keyID, valueID}
 	if c, ok := e.shapes.Load(id); ok {
 		return c.(*schemas.Codec)
 	}
-	value, err := e.registry.Schema(e.ctx, id)
+	value, err := e.registry.Schema(e.ctx, valueID)
 	e.must(err)
-	_, key, err := e.registry.Latest(e.ctx, topic+"-key")
+	key, err := e.registry.Schema(e.ctx, keyID)
 	e.must(err)
 	table, err := schemas.ParseTable(topic, key, value)
 	e.must(err)
@@ -249,7 +250,9 @@ func (e *env) rowsBelow(part *schemas.CheckpointTopic) map[string]string {
 			}
 			id, body, err := schemas.ParseFrame(r.Value)
 			e.must(err)
-			row, err := e.codecOf(part.Topic, id).DecodeValue(nil, body)
+			keyID, _, err := schemas.ParseFrame(r.Key)
+			e.must(err)
+			row, err := e.codecOf(part.Topic, keyID, id).DecodeValue(nil, body)
 			e.must(err)
 			here[string(r.Key)] = text(row)
 			return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2"
@@ -34,7 +35,10 @@ type snapshot struct {
 type snapshotTable struct {
 	index    int // its Handle
 	compare  bool
+	frames   map[string]bool // key frames that the topic holds
 	progress *progress
+	first    sync.Once // dropOld, before the first row
+	failed   error     // of it
 }
 
 // lane is one goroutine's part: its buffers and the keys it found again.
@@ -105,12 +109,12 @@ func (s *snapshot) readTopics(ctx context.Context) error {
 			}
 		}
 		s.w.state.set(StateSnapshot, "reading what "+topic+" holds", nil)
-		rows, err := s.contents.load(ctx, s.w.cfg.Client, t.index, topic)
+		held, err := s.contents.load(ctx, s.w.cfg.Client, t.index, topic)
 		if err != nil {
 			return err
 		}
-		t.compare = true
-		t.progress.total.Store(rows)
+		t.compare, t.frames = true, held.frames
+		t.progress.total.Store(held.records)
 	}
 	s.w.state.set(StateSnapshot, "", nil)
 	return nil
@@ -158,6 +162,10 @@ func (s *snapshot) Row(ctx context.Context, n int, h Handle, row []schemas.Value
 		return protocolError("a row of table %s, which the snapshot does not read", shape.state.table)
 	}
 	l := &s.lanes[n]
+	t.first.Do(func() { t.failed = s.dropOld(ctx, l.enc, shape, t) })
+	if t.failed != nil {
+		return t.failed
+	}
 	key, value, headers, err := l.enc.record(shape, OpRead, row)
 	if err != nil {
 		return err
@@ -166,7 +174,7 @@ func (s *snapshot) Row(ctx context.Context, n int, h Handle, row []schemas.Value
 	t.progress.rows.Add(1)
 	s.w.metrics.snapshotRows.Inc()
 	if t.compare {
-		same, err := s.found(ctx, l, shape, t, partition, key, value)
+		same, err := s.found(l, t, partition, key, value)
 		if err != nil {
 			return err
 		}
@@ -174,7 +182,6 @@ func (s *snapshot) Row(ctx context.Context, n int, h Handle, row []schemas.Value
 			s.w.metrics.snapshotSame.Inc()
 			return nil
 		}
-		l.enc.op[0] = byte(OpRead)
 	}
 	s.w.metrics.read.Inc()
 	s.w.state.records.Add(1)
@@ -184,9 +191,8 @@ func (s *snapshot) Row(ctx context.Context, n int, h Handle, row []schemas.Value
 	return nil
 }
 
-// found takes a row out of what the topic holds and says whether it stands there as it is. If it stands under an older frame of the
-// key, that one is taken away first: a reader who decodes keys sees one row, and its deletion must not be the last word.
-func (s *snapshot) found(ctx context.Context, l *lane, shape *tableShape, t *snapshotTable, partition int32, key, value []byte) (bool, error) {
+// found takes a row out of what the topic holds and says whether it stands there as it is.
+func (s *snapshot) found(l *lane, t *snapshotTable, partition int32, key, value []byte) (bool, error) {
 	frame, body := splitFrame(key)
 	l.key = contentsKey(l.key[:0], t.index, partition, body)
 	v, closer, err := s.contents.db.Get(l.key)
@@ -196,25 +202,31 @@ func (s *snapshot) found(ctx context.Context, l *lane, shape *tableShape, t *sna
 	if err != nil {
 		return false, fmt.Errorf("look up a row: %w", err)
 	}
-	same := len(v) == 8+frameLen && string(v[8:]) == string(frame) && binary.BigEndian.Uint64(v) == xxhash.Sum64(value)
-	var frames []string
-	if len(v) != 8+frameLen || string(v[8:]) != string(frame) {
-		_, frames = parseContents(v)
-	}
+	same := string(v[8:]) == string(frame) && binary.BigEndian.Uint64(v) == xxhash.Sum64(value)
 	if err := closer.Close(); err != nil {
 		return false, fmt.Errorf("look up a row: %w", err)
 	}
-	for _, f := range frames {
-		if f == string(frame) {
-			continue
-		}
-		old := append([]byte(f), body...)
-		r := kafka.Record{Key: old, Headers: l.enc.tombstone()}
-		if err := s.w.producer.Produce(ctx, shape.state.topic, partition, r); err != nil {
-			return false, fmt.Errorf("produce to %s/%d: %w", shape.state.topic, partition, err)
-		}
-	}
 	return same, s.forget(l)
+}
+
+// dropOld takes away, before a table's first row, what stands under keys of another shape: a reader who decodes keys takes the old and
+// the new one for the same row, and its deletion must not be the last word.
+func (s *snapshot) dropOld(ctx context.Context, enc *encoder, shape *tableShape, t *snapshotTable) error {
+	if !t.compare || len(t.frames) == 1 && t.frames[string(shape.keyFrame)] {
+		return nil
+	}
+	return s.contents.drop(t.index, shape.keyFrame, func(partition int32, key []byte) error {
+		return s.remove(ctx, enc, shape.state.topic, partition, key)
+	})
+}
+
+// remove writes a tombstone.
+func (s *snapshot) remove(ctx context.Context, enc *encoder, topic string, partition int32, key []byte) error {
+	s.w.metrics.row(OpDelete)
+	if err := s.w.producer.Produce(ctx, topic, partition, kafka.Record{Key: key, Headers: enc.tombstone()}); err != nil {
+		return fmt.Errorf("produce to %s/%d: %w", topic, partition, err)
+	}
+	return nil
 }
 
 // forget takes l.key out of the store, many at a time.
@@ -295,11 +307,7 @@ func (s *snapshot) removeGone(ctx context.Context) error {
 	enc := s.lanes[0].enc
 	for topic, t := range s.tables {
 		err := s.contents.rest(t.index, func(partition int32, key []byte) error {
-			s.w.metrics.row(OpDelete)
-			if err := s.w.producer.Produce(ctx, topic, partition, kafka.Record{Key: key, Headers: enc.tombstone()}); err != nil {
-				return fmt.Errorf("produce to %s/%d: %w", topic, partition, err)
-			}
-			return nil
+			return s.remove(ctx, enc, topic, partition, key)
 		})
 		if err != nil {
 			return err
