@@ -23,6 +23,9 @@ type Clerk struct {
 	Pause time.Duration
 	// Seed makes the work repeatable but for timing.
 	Seed uint64
+	// Share and Of are for several clerks at once: this one takes the products whose number is Share modulo Of, so that no two raise one product's
+	// rev. Of 0 is a clerk alone.
+	Share, Of int
 	// OnCommit, if set, hears of each product whose rev was raised, right after the commit. Called from the clerk's goroutine.
 	OnCommit func(product, rev int64, at time.Time)
 
@@ -56,6 +59,13 @@ func (c *Clerk) shift(ctx context.Context, rng *rand.Rand) error {
 		return fmt.Errorf("connect to the ERP: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	// A clerk who was here before has left higher numbers than this one would begin with.
+	var rev int64
+	err = conn.QueryRow(ctx, "SELECT greatest((SELECT max(rev) FROM product), (SELECT max(rev) FROM price), (SELECT max(rev) FROM stock), 0)").Scan(&rev)
+	if err != nil {
+		return fmt.Errorf("read the ERP's newest rev: %w", err)
+	}
+	c.rev.Store(max(rev, c.rev.Load()))
 	for ctx.Err() == nil {
 		if err := c.work(ctx, conn, rng); err != nil {
 			return err
@@ -69,7 +79,7 @@ func (c *Clerk) shift(ctx context.Context, rng *rand.Rand) error {
 
 // work does one transaction of one of the kinds that an ERP knows.
 func (c *Clerk) work(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error {
-	product := 1 + rng.Int64N(int64(c.Products))
+	product := c.pick(rng)
 	switch k := rng.IntN(100); {
 	case k < 70:
 		return c.reprice(ctx, conn, rng, product)
@@ -81,7 +91,7 @@ func (c *Clerk) work(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error 
 	case k < 88:
 		return c.exec(ctx, conn, "INSERT INTO image VALUES ($1, $2, 10, $3, NULL) ON CONFLICT (image_id) DO UPDATE SET url = excluded.url", product*10+7, product, fmt.Sprintf("https://images.example/%d_new.jpg", product))
 	case k < 90:
-		// An image moves to another product.
+		// An image moves to another product, perhaps one of another clerk's: an image has no rev.
 		return c.exec(ctx, conn, "UPDATE image SET product_no = $1 WHERE image_id = $2", 1+rng.Int64N(int64(c.Products)), product*10)
 	case k < 93:
 		return c.exec(ctx, conn, "UPDATE product SET blocked = NOT blocked WHERE product_no = $1", product)
@@ -92,6 +102,15 @@ func (c *Clerk) work(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error 
 	default:
 		return c.misfile(ctx, conn, product)
 	}
+}
+
+// pick chooses one of this clerk's products.
+func (c *Clerk) pick(rng *rand.Rand) int64 {
+	if c.Of <= 1 {
+		return 1 + rng.Int64N(int64(c.Products))
+	}
+	n := int64(c.Products / c.Of)
+	return 1 + rng.Int64N(n)*int64(c.Of) + int64(c.Share)
 }
 
 func (c *Clerk) exec(ctx context.Context, conn *pgx.Conn, sql string, args ...any) error {

@@ -13,11 +13,16 @@ import (
 // Watcher measures, from outside, how long a commit in the ERP takes to show in the shop, and that products there are whole and never go back.
 type Watcher struct {
 	Shop *sql.DB
+	// All reads every product at each look, and not only those that a commit is waited for.
+	All bool
+	// Every is the pause between two looks; 0 = 2 ms.
+	Every time.Duration
 
 	mu      sync.Mutex
 	waiting map[int64]sighting
 	delays  []time.Duration
 	last    map[int64]int64
+	looks   int
 	torn    []string
 }
 
@@ -38,9 +43,13 @@ func (w *Watcher) Committed(product, rev int64, at time.Time) {
 	}
 }
 
-// Run polls the shop every other millisecond until ctx ends.
+// Run polls the shop until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
-	for rest(ctx, 2*time.Millisecond) {
+	every := w.Every
+	if every <= 0 {
+		every = 2 * time.Millisecond
+	}
+	for rest(ctx, every) {
 		if err := w.look(ctx); err != nil && !rest(ctx, 100*time.Millisecond) {
 			break
 		}
@@ -60,10 +69,14 @@ func (w *Watcher) look(ctx context.Context) error {
 		ids = append(ids, fmt.Sprint(p))
 	}
 	w.mu.Unlock()
-	if len(ids) == 0 {
-		return nil
+	query := "SELECT product_no, rev, coalesce(price_rev, -1), coalesce(stock_rev, -1) FROM product"
+	if !w.All {
+		if len(ids) == 0 {
+			return nil
+		}
+		query += " WHERE product_no IN (" + strings.Join(ids, ",") + ")"
 	}
-	rows, err := w.Shop.QueryContext(ctx, "SELECT product_no, rev, coalesce(price_rev, -1), coalesce(stock_rev, -1) FROM product WHERE product_no IN ("+strings.Join(ids, ",")+")")
+	rows, err := w.Shop.QueryContext(ctx, query)
 	if err != nil {
 		return fmt.Errorf("watch the shop: %w", err)
 	}
@@ -76,6 +89,9 @@ func (w *Watcher) look(ctx context.Context) error {
 		}
 		w.saw(now, product, rev, price, stock)
 	}
+	w.mu.Lock()
+	w.looks++
+	w.mu.Unlock()
 	return rows.Err()
 }
 
@@ -94,10 +110,11 @@ func (w *Watcher) saw(now time.Time, product, rev, price, stock int64) {
 	if rev != 0 && (price != -1 && price != rev || stock != -1 && stock != rev) {
 		complain("product %d shows half a transaction: product rev %d, price rev %d, stock rev %d", product, rev, price, stock)
 	}
+	// Numbers are never used again, so what was seen before the product was deleted counts too.
 	if rev != 0 && rev < w.last[product] {
 		complain("product %d went back from rev %d to %d", product, w.last[product], rev)
 	}
-	w.last[product] = rev
+	w.last[product] = max(rev, w.last[product])
 	if s, ok := w.waiting[product]; ok && rev >= s.rev {
 		w.delays = append(w.delays, now.Sub(s.at))
 		delete(w.waiting, product)
@@ -109,6 +126,13 @@ func (w *Watcher) Torn() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.torn)
+}
+
+// Looks is how often the shop was read.
+func (w *Watcher) Looks() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.looks
 }
 
 // Delays gives the quantiles (0…1) of the delays measured since the last call with reset, and how many there were.

@@ -1,0 +1,24 @@
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+// Each transaction writes one number to a product, its price and its stock, over three topics. With two workers of every stage a reader of the shop
+// never sees two numbers in one product, and never a smaller one than before.
+func TestTransactionsStayWholeUnderLoad(t *testing.T) {
+	w := newWorld(t, "whole", options{})
+	w.startAll(1, 2, 2)
+	w.equal(time.Minute)
+	l := w.work(3, 3*time.Millisecond)
+	l.goOn(60_000)
+	l.finish(time.Minute)
+	for _, k := range w.workers[1:] {
+		if k.records() == 0 {
+			t.Errorf("%s had no part in it", k.name)
+		}
+	}
+}
