@@ -14,8 +14,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev
 RACE := ./internal/... ./schemas/... ./capture/... ./transform/... ./sink/... ./status/... ./cmd/...
 # Packages with tests against real servers, and those of them that run on whichever broker SHELFSTREAM_BROKER names.
 INTEGRATION = $(shell grep -rl --include='*_test.go' '^//go:build integration' . | xargs -r -n 1 dirname | sort -u)
-ON_BROKERS = $(shell grep -rl --include='*_test.go' 'testenv\.StartBroker(' . | xargs -r -n 1 dirname | sort -u)
-GOLDEN = $(shell grep -rlE --include='*_test.go' 'flag\.Bool\("update"' . | xargs -r -n 1 dirname | sort -u)
+ON_BROKERS = $(shell grep -rl --include='*_test.go' 'testenv[.]StartBroker' . | xargs -r -n 1 dirname | sort -u)
+GOLDEN = $(shell grep -rlE --include='*_test.go' 'flag[.]Bool."update"' . | xargs -r -n 1 dirname | sort -u)
 FUZZTIME ?= 10s
 TIMEOUT ?= 25m
 
