@@ -12,8 +12,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev
 
 # Where goroutines share memory: these run under the race detector.
 RACE := ./internal/... ./schemas/... ./capture/... ./transform/... ./sink/... ./status/... ./cmd/...
-# Packages with tests against real servers, and those of them that run on whichever broker SHELFSTREAM_BROKER names.
-INTEGRATION = $(shell grep -rl --include='*_test.go' '^//go:build integration' . | xargs -r -n 1 dirname | sort -u)
+# Files with tests against real servers, their packages and names (unit tests are not run again), and the packages that run on whichever
+# broker SHELFSTREAM_BROKER names.
+TAGGED = $(shell grep -rl --include='*_test.go' '^//go:build integration' .)
+INTEGRATION = $(sort $(dir $(TAGGED)))
+INTEGRATION_TESTS = $(shell grep -hoE '^func Test[A-Z][A-Za-z0-9_]*' $(TAGGED) | sed 's/^func //; /^TestMain$$/d' | sort -u | paste -sd '|')
 ON_BROKERS = $(shell grep -rl --include='*_test.go' 'testenv[.]StartBroker' . | xargs -r -n 1 dirname | sort -u)
 GOLDEN = $(shell grep -rlE --include='*_test.go' 'flag[.]Bool."update"' . | xargs -r -n 1 dirname | sort -u)
 FUZZTIME ?= 10s
@@ -48,9 +51,9 @@ race: $(TESTSUM) ## unit tests under the race detector
 .PHONY: integration
 integration: $(TESTSUM) ## tests against real servers: once on the embedded log, once on Apache Kafka
 	@scripts/install.sh --test
-	@SHELFSTREAM_BROKER=embedded $(TESTSUM) run -name 'integration on the embedded log' -into $(SUM) -- -tags integration -p 1 -timeout $(TIMEOUT) -count=1 -cover -coverpkg=./... -coverprofile=bin/integration.cover $(INTEGRATION)
+	@SHELFSTREAM_BROKER=embedded $(TESTSUM) run -name 'integration on the embedded log' -into $(SUM) -- -tags integration -p 1 -timeout $(TIMEOUT) -count=1 -run '^($(INTEGRATION_TESTS))$$' -cover -coverpkg=./... -coverprofile=bin/integration.cover $(INTEGRATION)
 	@if [ -n '$(ON_BROKERS)' ]; then \
-	  SHELFSTREAM_BROKER=kafka $(TESTSUM) run -name 'integration on Apache Kafka' -into $(SUM) -- -tags integration -p 1 -timeout $(TIMEOUT) -count=1 $(ON_BROKERS); \
+	  SHELFSTREAM_BROKER=kafka $(TESTSUM) run -name 'integration on Apache Kafka' -into $(SUM) -- -tags integration -p 1 -timeout $(TIMEOUT) -count=1 -run '^($(INTEGRATION_TESTS))$$' $(ON_BROKERS); \
 	fi
 
 .PHONY: vet

@@ -49,6 +49,7 @@ var table = []folder{
 	{path: "internal/archtest"},
 	{path: "internal/deps"},
 	{path: "internal/demo", own: []string{"*"}},
+	{path: "internal/e2e", own: []string{"*"}},
 
 	{path: "cmd", own: []string{"*"}},
 	{path: "deploy", own: []string{"*"}},
