@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Shelfstream starts by itself on a machine and does not bring along:
 #   PostgreSQL 15 or newer, and MariaDB or MySQL      for `make demo`, `make bench` and the integration tests
-#   with --test also a JVM (17 or newer), Maven (fetches Apache Kafka's jars) and kcat
+#   with --test also a JVM (17 or newer), Maven (fetches Apache Kafka's jars), kcat and Python (clients that read what we write)
 #
 # What is there is left alone; with everything there it only looks, without network or root. It installs with apt-get as root or through a sudo
 # that asks for no password, and otherwise prints the command to run. --check only looks: exit code 3 if something is missing.
@@ -52,6 +52,9 @@ have_java() {
   have "$java" && [ "$(major "$java")" -ge 17 ]
 }
 
+# fastavro, a reader that knows nothing of ours, is put into an environment of its own by the test that uses it.
+have_python() { have python3 && python3 -c 'import ensurepip, venv' 2> /dev/null; }
+
 missing=() # for people
 apt=() dnf=() brew=()
 need() { # NAME APT DNF BREW
@@ -66,6 +69,7 @@ if $want_tests; then
   have_java || need "a JVM 17+" default-jre-headless java-21-openjdk-headless openjdk
   [ -n "${SHELFSTREAM_KAFKA_JARS:-}" ] || have mvn || need Maven maven maven maven
   have kcat || need kcat kcat kcat kcat
+  have_python || need "Python 3 with venv" "python3 python3-venv" python3 python3
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then
