@@ -32,51 +32,51 @@ func watcher(t *testing.T, m *sinktest.Memory) (seen *atomic.Int64) {
 func TestReplayShowsNothingOlder(t *testing.T) {
 	for _, maxKeys := range []int{0, 3} { // 3: many passes
 		t.Run(fmt.Sprint(maxKeys), func(t *testing.T) {
-			w := newWorld(t)
+			w := sinktest.NewWorld(t, sinktest.View(), partitions)
 			m := sinktest.NewMemory()
 			seen := watcher(t, m)
-			cfg := w.config(m)
+			cfg := w.Config(m)
 			cfg.MaxKeys, cfg.MaxRecords = maxKeys, 4
-			r := w.start(cfg)
+			r := w.Start(cfg)
 			count := int64(0)
 			write := func(n int) {
 				for range n {
 					count++
-					w.put(row(count%30, "x", count))
+					w.Put(sinktest.Row(count%30, "x", count))
 				}
 			}
 			write(200)
-			w.caughtUp(m)
+			w.CaughtUp(m.Next(w))
 			from := seen.Load()
 			done := make(chan error, 1)
 			go func() {
-				_, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.client, Target: m})
+				_, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: m})
 				done <- err
 			}()
 			write(100) // while it is rewound and replays
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			w.caughtUp(m)
-			wait(t, "replayed", func() bool { return seen.Load() >= from+30 })
-			r.stop()
+			w.CaughtUp(m.Next(w))
+			sinktest.Wait(t, "replayed", func() bool { return seen.Load() >= from+30 })
+			r.Stop()
 			// With the runner stopped, rewound to an offset in the middle, and cut off in the middle of the replay.
 			for id := range int32(partitions) {
 				at := int64(20)
-				if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.client, Target: m, Offset: &at, Partition: id}); err != nil {
+				if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: m, Offset: &at, Partition: id}); err != nil {
 					t.Fatal(err)
 				}
-				if p := m.Place(w.topic, id); p.Next != 20 || p.ReplayUntil <= 20 {
+				if p := m.Place(w.View.Topic, id); p.Next != 20 || p.ReplayUntil <= 20 {
 					t.Fatalf("place %+v", p)
 				}
 			}
 			before := seen.Load()
-			r = w.start(cfg)
-			wait(t, "some of it", func() bool { return seen.Load() > before+3 })
-			r.stop()
-			w.start(cfg)
+			r = w.Start(cfg)
+			sinktest.Wait(t, "some of it", func() bool { return seen.Load() > before+3 })
+			r.Stop()
+			w.Start(cfg)
 			write(50)
-			w.caughtUp(m)
+			w.CaughtUp(m.Next(w))
 			rows := m.Rows("product")
 			for i := count - 29; i <= count; i++ {
 				if want := fmt.Sprintf("%d|x|%d", i%30, i); rows[fmt.Sprint(i%30)] != want {
@@ -89,13 +89,13 @@ func TestReplayShowsNothingOlder(t *testing.T) {
 
 // A target whose offsets were lost still shows rows: what is read from the beginning then is a replay.
 func TestOffsetsLost(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
 	for i := range int64(100) {
-		w.put(row(i%5, "x", i))
+		w.Put(sinktest.Row(i%5, "x", i))
 	}
 	for i := range int64(5) {
-		m.Put("product", row(i, "x", 0)[:1], row(i, "x", 95+i))
+		m.Put("product", sinktest.Row(i, "x", 0)[:1], sinktest.Row(i, "x", 95+i))
 	}
 	last := map[string]int64{}
 	m.Seen = func(_, key string, row []schemas.Value) {
@@ -103,59 +103,59 @@ func TestOffsetsLost(t *testing.T) {
 			t.Errorf("product %s showed %d", key, row[2].Int)
 		}
 	}
-	w.start(w.config(m))
-	w.caughtUp(m)
+	w.Start(w.Config(m))
+	w.CaughtUp(m.Next(w))
 }
 
 // A sink that was away for longer than tombstones are kept compares all keys; so does a replay that is asked to.
 func TestPrune(t *testing.T) {
-	for name, prepare := range map[string]func(*testing.T, *world, *sinktest.Memory, sink.RunnerConfig){
-		"away": func(t *testing.T, w *world, m *sinktest.Memory, _ sink.RunnerConfig) {
+	for name, prepare := range map[string]func(*testing.T, *sinktest.World, *sinktest.Memory, sink.RunnerConfig){
+		"away": func(t *testing.T, w *sinktest.World, m *sinktest.Memory, _ sink.RunnerConfig) {
 			for id := range int32(partitions) {
-				m.SetUpdated(w.topic, id, time.Now().Add(-25*time.Hour))
+				m.SetUpdated(w.View.Topic, id, time.Now().Add(-25*time.Hour))
 			}
 		},
-		"asked": func(t *testing.T, w *world, m *sinktest.Memory, cfg sink.RunnerConfig) {
-			if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.client, Target: m, Prune: true}); err != nil {
+		"asked": func(t *testing.T, w *sinktest.World, m *sinktest.Memory, cfg sink.RunnerConfig) {
+			if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: m, Prune: true}); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := sinktest.NewWorld(t, sinktest.View(), partitions)
 			m := sinktest.NewMemory()
-			cfg := w.config(m)
+			cfg := w.Config(m)
 			cfg.MaxKeys = 16 // several passes
-			r := w.start(cfg)
+			r := w.Start(cfg)
 			for i := range int64(60) {
-				w.put(row(i, "x", i))
+				w.Put(sinktest.Row(i, "x", i))
 			}
-			w.remove(7)
-			w.caughtUp(m)
-			r.stop()
+			w.Remove(sinktest.Row(7, "", 0))
+			w.CaughtUp(m.Next(w))
+			r.Stop()
 			for i := range int64(40) { // rows whose tombstones nobody has any more
-				m.Put("product", row(1000+i, "ghost", 1)[:1], row(1000+i, "ghost", 1))
+				m.Put("product", sinktest.Row(1000+i, "ghost", 1)[:1], sinktest.Row(1000+i, "ghost", 1))
 			}
 			for i := range int64(60) { // each partition has something new
 				if i != 7 {
-					w.put(row(i, "x", 100+i))
+					w.Put(sinktest.Row(i, "x", 100+i))
 				}
 			}
 			prepare(t, w, m, cfg)
-			w.start(cfg)
-			w.caughtUp(m)
-			wait(t, "ghosts are gone", func() bool { return len(m.Rows("product")) == 59 })
+			w.Start(cfg)
+			w.CaughtUp(m.Next(w))
+			sinktest.Wait(t, "ghosts are gone", func() bool { return len(m.Rows("product")) == 59 })
 			if m.Rows("product")["5"] != "5|x|105" {
 				t.Errorf("rows: %v", m.Rows("product"))
 			}
-			wait(t, "prune is done", func() bool { return !m.Place(w.topic, 0).Prune && !m.Place(w.topic, 2).Prune })
+			sinktest.Wait(t, "prune is done", func() bool { return !m.Place(w.View.Topic, 0).Prune && !m.Place(w.View.Topic, 2).Prune })
 		})
 	}
 }
 
 // The topic was made anew: what it holds may be older than what the shop shows, so nothing is written until a person decides.
 func TestPositionLost(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
 	v := sinktest.View()
 	for id := range int32(partitions) {
@@ -167,9 +167,9 @@ func TestPositionLost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.put(row(1, "one", 1))
-	r := w.start(w.config(m))
-	wait(t, "position lost", func() bool {
+	w.Put(sinktest.Row(1, "one", 1))
+	r := w.Start(w.Config(m))
+	sinktest.Wait(t, "position lost", func() bool {
 		s := r.Status()
 		return s.State == "position lost" && len(s.Faults) > 0 && s.Faults[0].Fix != ""
 	})
@@ -180,21 +180,21 @@ func TestPositionLost(t *testing.T) {
 
 // Two runners share the partitions; one leaves, and the other goes on with all of them.
 func TestTwoRunners(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
 	watcher(t, m)
-	a := w.start(w.config(m))
-	w.put(row(1, "x", 0))
-	b := w.start(w.config(m))
-	wait(t, "both have partitions", func() bool {
+	a := w.Start(w.Config(m))
+	w.Put(sinktest.Row(1, "x", 0))
+	b := w.Start(w.Config(m))
+	sinktest.Wait(t, "both have partitions", func() bool {
 		return len(a.Status().Positions) > 0 && len(b.Status().Positions) > 0 && len(a.Status().Positions)+len(b.Status().Positions) == partitions
 	})
 	for i := range int64(100) {
-		w.put(row(i%10, "x", 1+i))
+		w.Put(sinktest.Row(i%10, "x", 1+i))
 		if i == 50 {
-			a.stop()
+			a.Stop()
 		}
 	}
-	w.caughtUp(m)
-	wait(t, "b has all", func() bool { return len(b.Status().Positions) == partitions })
+	w.CaughtUp(m.Next(w))
+	sinktest.Wait(t, "b has all", func() bool { return len(b.Status().Positions) == partitions })
 }

@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -20,24 +21,35 @@ import (
 	"shelfstream/status"
 )
 
+const partitions = 3
+
+// readable puts a status into a test's log.
+func readable(v any) string {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
 func TestRunner(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
-	cfg := w.config(m)
+	cfg := w.Config(m)
 	reg := prometheus.NewRegistry()
 	cfg.Registerer = reg
 	cfg.MaxRecords = 7
-	r := w.start(cfg)
+	r := w.Start(cfg)
 	for i := range int64(100) {
-		w.put(row(i%20, fmt.Sprintf("v%d", i), i))
+		w.Put(sinktest.Row(i%20, fmt.Sprintf("v%d", i), i))
 	}
-	w.remove(3, 4)
-	w.caughtUp(m)
+	w.Remove(sinktest.Row(3, "", 0), sinktest.Row(4, "", 0))
+	w.CaughtUp(m.Next(w))
 	rows := m.Rows("product")
 	if len(rows) != 18 || rows["19"] != "19|v99|99" || rows["3"] != "" {
 		t.Fatalf("rows are %v", rows)
 	}
-	wait(t, "state live", func() bool { return r.Status().State == status.StateLive })
+	sinktest.Wait(t, "state live", func() bool { return r.Status().State == status.StateLive })
 	s := r.Status()
 	if s.Kind != status.KindSink || s.Name != "shop" || len(s.Positions) != partitions || s.Records != 102 || s.LastHeartbeat.IsZero() {
 		t.Errorf("status: %s", readable(s))
@@ -46,8 +58,8 @@ func TestRunner(t *testing.T) {
 	if err != nil || n != 4 {
 		t.Errorf("%d metrics, %v", n, err)
 	}
-	r.stop()
-	if err := <-r.err; err != nil {
+	r.Stop()
+	if err := <-r.Err; err != nil {
 		t.Errorf("Run returned %v", err)
 	}
 	if s := r.Status(); s.State != status.StateStopped {
@@ -57,16 +69,16 @@ func TestRunner(t *testing.T) {
 
 // A lone record is not kept waiting for others.
 func TestLoneRecord(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
-	w.put(row(1, "first", 0))
-	w.start(w.config(m))
-	w.caughtUp(m)
+	w.Put(sinktest.Row(1, "first", 0))
+	w.Start(w.Config(m))
+	w.CaughtUp(m.Next(w))
 	best := time.Hour
 	for i := range int64(20) {
 		start := time.Now()
-		w.put(row(1, "again", i))
-		wait(t, "the record", func() bool { return m.Rows("product")["1"] == fmt.Sprintf("1|again|%d", i) })
+		w.Put(sinktest.Row(1, "again", i))
+		sinktest.Wait(t, "the record", func() bool { return m.Rows("product")["1"] == fmt.Sprintf("1|again|%d", i) })
 		best = min(best, time.Since(start))
 	}
 	if best > 100*time.Millisecond {
@@ -76,7 +88,7 @@ func TestLoneRecord(t *testing.T) {
 
 // The target fails now and then before a transaction, and loses the answer now and then after it: everything arrives once and in order.
 func TestUnreliableTarget(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	last := map[string]int64{}
@@ -100,21 +112,21 @@ func TestUnreliableTarget(t *testing.T) {
 			last[key] = n
 		}
 	}
-	cfg := w.config(m)
+	cfg := w.Config(m)
 	cfg.MaxRecords = 5
-	r := w.start(cfg)
+	r := w.Start(cfg)
 	for i := range int64(300) {
-		w.put(row(rnd.Int64N(10), "x", i))
+		w.Put(sinktest.Row(rnd.Int64N(10), "x", i))
 	}
-	w.caughtUp(m)
+	w.CaughtUp(m.Next(w))
 	if len(m.Rows("product")) != 10 {
 		t.Errorf("rows: %v", m.Rows("product"))
 	}
-	wait(t, "no trouble", func() bool { return len(r.Status().Faults) == 0 })
+	sinktest.Wait(t, "no trouble", func() bool { return len(r.Status().Faults) == 0 })
 }
 
 func TestRetryingShows(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
 	var broken atomic.Bool
 	broken.Store(true)
@@ -124,41 +136,41 @@ func TestRetryingShows(t *testing.T) {
 		}
 		return nil
 	}
-	r := w.start(w.config(m))
-	w.put(row(1, "one", 1))
-	wait(t, "state retrying", func() bool {
+	r := w.Start(w.Config(m))
+	w.Put(sinktest.Row(1, "one", 1))
+	sinktest.Wait(t, "state retrying", func() bool {
 		s := r.Status()
 		return s.State == status.StateRetrying && len(s.Faults) > 0 && strings.Contains(s.Faults.Error(), "the shop is down")
 	})
 	broken.Store(false)
-	w.caughtUp(m)
-	wait(t, "state live", func() bool { s := r.Status(); return s.State == status.StateLive && len(s.Faults) == 0 })
+	w.CaughtUp(m.Next(w))
+	sinktest.Wait(t, "state live", func() bool { s := r.Status(); return s.State == status.StateLive && len(s.Faults) == 0 })
 }
 
 // Records that are not Avro, or of a schema nobody knows, are parked; a newer record of the key clears them.
 func TestNotAvro(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
-	good := row(1, "one", 1)
+	good := sinktest.Row(1, "one", 1)
 	p := schemas.Partition(good[:1], partitions)
-	key := w.record(good, false).Key
-	w.raw(p, kafka.Record{Key: []byte("plain text"), Value: []byte("{}")})
-	w.raw(p, kafka.Record{Key: key, Value: []byte("not Avro")})
-	w.raw(p, kafka.Record{Key: w.record(row(2, "", 0), false).Key, Value: schemas.AppendFrame(nil, 4711)})
-	w.put(good)
+	key := w.Record(good, false).Key
+	w.Raw(p, kafka.Record{Key: []byte("plain text"), Value: []byte("{}")})
+	w.Raw(p, kafka.Record{Key: key, Value: []byte("not Avro")})
+	w.Raw(p, kafka.Record{Key: w.Record(sinktest.Row(2, "", 0), false).Key, Value: schemas.AppendFrame(nil, 4711)})
+	w.Put(good)
 	// Newest of its key, and unreadable: the one before it counts.
-	late := w.record(good, false)
+	late := w.Record(good, false)
 	late.Value = late.Value[:len(late.Value)-1]
-	w.raw(p, late)
-	w.flush()
-	r := w.start(w.config(m))
-	w.caughtUp(m)
+	w.Raw(p, late)
+	w.Flush()
+	r := w.Start(w.Config(m))
+	w.CaughtUp(m.Next(w))
 	if rows := m.Rows("product"); len(rows) != 1 || rows["1"] != "1|one|1" {
 		t.Errorf("rows: %v", rows)
 	}
 	var said []string
 	for _, p := range m.Parked() {
-		if p.Topic != w.topic || p.Fault.Fix == "" || !strings.Contains(p.Fault.Where, fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset)) {
+		if p.Topic != w.View.Topic || p.Fault.Fix == "" || !strings.Contains(p.Fault.Where, fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset)) {
 			t.Errorf("parked: %+v", p)
 		}
 		said = append(said, p.Key+": "+p.Fault.What)
@@ -172,14 +184,14 @@ func TestNotAvro(t *testing.T) {
 	if len(said) != 3 || r.Status().Parked != 3 || len(r.Status().Faults) != 3 {
 		t.Errorf("parked %d, status: %s", len(said), readable(r.Status()))
 	}
-	w.put(row(1, "mended", 2), row(2, "mended too", 2))
-	w.caughtUp(m)
-	wait(t, "one left", func() bool { return len(m.Parked()) == 1 && r.Status().Parked == 1 })
+	w.Put(sinktest.Row(1, "mended", 2), sinktest.Row(2, "mended too", 2))
+	w.CaughtUp(m.Next(w))
+	sinktest.Wait(t, "one left", func() bool { return len(m.Parked()) == 1 && r.Status().Parked == 1 })
 }
 
 // A refused record is tried again by itself when the reason went away, without a newer record.
 func TestRefusedIsRetried(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
 	var strict atomic.Bool
 	strict.Store(true)
@@ -194,34 +206,34 @@ func TestRefusedIsRetried(t *testing.T) {
 		if i%10 == 5 {
 			name = "bad"
 		}
-		w.put(row(i, name, i))
+		w.Put(sinktest.Row(i, name, i))
 	}
-	r := w.start(w.config(m))
-	w.caughtUp(m)
+	r := w.Start(w.Config(m))
+	w.CaughtUp(m.Next(w))
 	if len(m.Rows("product")) != 45 || len(m.Parked()) != 5 {
 		t.Fatalf("%d rows, %d parked", len(m.Rows("product")), len(m.Parked()))
 	}
 	strict.Store(false)
-	wait(t, "all rows", func() bool { return len(m.Rows("product")) == 50 && len(m.Parked()) == 0 })
-	wait(t, "none parked in the status", func() bool { s := r.Status(); return s.Parked == 0 && len(s.Faults) == 0 })
+	sinktest.Wait(t, "all rows", func() bool { return len(m.Rows("product")) == 50 && len(m.Parked()) == 0 })
+	sinktest.Wait(t, "none parked in the status", func() bool { s := r.Status(); return s.Parked == 0 && len(s.Faults) == 0 })
 }
 
 // While the registry is down nothing is parked and nothing lost.
 func TestRegistryDown(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
-	w.put(row(1, "one", 1))
-	r := w.start(w.config(m))
-	w.caughtUp(m)
+	w.Put(sinktest.Row(1, "one", 1))
+	r := w.Start(w.Config(m))
+	w.CaughtUp(m.Next(w))
 	wider := *sinktest.View().Table
 	wider.Columns = append(append([]schemas.Column{}, wider.Columns...), schemas.Column{Name: "note", Type: schemas.Type{Kind: schemas.KindText}, Nullable: true})
-	w.shape(&wider)
-	rec := w.record(append(row(1, "wide", 2), schemas.Text("new")), false)
-	w.http.CloseClientConnections()
-	w.http.Listener.Close()
-	w.raw(schemas.Partition([]schemas.Value{schemas.Int(1)}, partitions), rec)
-	w.flush()
-	wait(t, "state retrying", func() bool { return r.Status().State == status.StateRetrying })
+	w.Shape(&wider)
+	rec := w.Record(append(sinktest.Row(1, "wide", 2), schemas.Text("new")), false)
+	w.HTTP.CloseClientConnections()
+	w.HTTP.Listener.Close()
+	w.Raw(schemas.Partition([]schemas.Value{schemas.Int(1)}, partitions), rec)
+	w.Flush()
+	sinktest.Wait(t, "state retrying", func() bool { return r.Status().State == status.StateRetrying })
 	if len(m.Parked()) != 0 || m.Rows("product")["1"] != "1|one|1" {
 		t.Errorf("parked %v, rows %v", m.Parked(), m.Rows("product"))
 	}
@@ -229,16 +241,16 @@ func TestRegistryDown(t *testing.T) {
 
 // A view that gets a column: the target is checked with the new shape, and rows of both shapes are written in it.
 func TestShapeChanges(t *testing.T) {
-	w := newWorld(t)
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
 	m := sinktest.NewMemory()
-	w.put(row(1, "one", 1), row(2, "two", 2))
-	w.start(w.config(m))
-	w.caughtUp(m)
+	w.Put(sinktest.Row(1, "one", 1), sinktest.Row(2, "two", 2))
+	w.Start(w.Config(m))
+	w.CaughtUp(m.Next(w))
 	wider := *sinktest.View().Table
 	wider.Columns = append(append([]schemas.Column{}, wider.Columns...), schemas.Column{Name: "note", Type: schemas.Type{Kind: schemas.KindText}, Nullable: true})
-	w.shape(&wider)
-	w.put(append(row(1, "wide", 2), schemas.Text("new")))
-	w.caughtUp(m)
+	w.Shape(&wider)
+	w.Put(append(sinktest.Row(1, "wide", 2), schemas.Text("new")))
+	w.CaughtUp(m.Next(w))
 	if got := m.Rows("product"); got["1"] != "1|wide|2|new" || got["2"] != "2|two|2" {
 		t.Errorf("rows: %v", got)
 	}
