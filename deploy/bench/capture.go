@@ -15,7 +15,7 @@ import (
 )
 
 const captureYAML = `pipeline: %s
-log: { brokers: ["%s"], partitions: 4 }
+log: { brokers: ["%s"], partitions: 4, registry: { url: "%s" } }
 admin: { listen: "127.0.0.1:0" }
 sources:
   erp:
@@ -101,7 +101,7 @@ func (b *bench) snapshot(ctx context.Context) error {
 		limit.add(float64(b.rows) / d.Seconds())
 
 		pipeline := b.name("snap")
-		p, err := b.start(ctx, pipeline, map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers)}, "capture")
+		p, err := b.start(ctx, pipeline, map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers, b.servers.registry)}, "capture")
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (b *bench) backlog(ctx context.Context) error {
 	const n = 500_000
 	var ours, cpu, rss, limit, peer, peerCPU, peerRSS series
 	pipeline := b.name("backlog")
-	files := map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers)}
+	files := map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers, b.servers.registry)}
 	caughtUp := func(to pglogrepl.LSN) func() (bool, error) {
 		return func() (bool, error) {
 			c, err := b.last(ctx, pipeline)

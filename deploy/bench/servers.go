@@ -5,16 +5,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql" // the shop's driver
 	"github.com/jackc/pgx/v5"
 
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/testenv"
+	"shelfstream/schemas/registry"
 )
 
 // servers are where everything runs: the peers' own, or ones of testenv with the same stock settings.
@@ -25,7 +29,9 @@ type servers struct {
 	pgBin   string
 	text    string // versions
 	client  *kafka.Client
-	stop    func() error
+	// registry is the address of a schema registry in this process, for stages that run as processes of their own.
+	registry string
+	stop     func() error
 }
 
 // build makes the binary that users run.
@@ -55,7 +61,43 @@ func startServers(ctx context.Context, dir string, p *peers) (s *servers, err er
 	if s.client, err = kafka.Open(kafka.Config{Brokers: []string{s.brokers}}); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
+	if err := s.startRegistry(ctx); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
 	return s, s.versions(ctx)
+}
+
+// memoryLog keeps the registry's schemas for one run of the program.
+type memoryLog struct{}
+
+func (memoryLog) Append(context.Context, []byte, []byte) error { return nil }
+
+func (memoryLog) Replay(context.Context, func(key, value []byte) error) error { return nil }
+
+func (s *servers) startRegistry(ctx context.Context) error {
+	server, err := registry.NewServer(ctx, memoryLog{})
+	if err != nil {
+		return err
+	}
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	web := &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = web.Serve(l)
+	}()
+	s.registry = "http://" + l.Addr().String()
+	stop := s.stop
+	s.stop = func() error {
+		err := web.Close()
+		<-done
+		return errors.Join(err, s.client.Close(), stop())
+	}
+	return nil
 }
 
 func ownServers(ctx context.Context, dir string) (*servers, error) {
@@ -109,7 +151,10 @@ func (s *servers) load(ctx context.Context, rows int) error {
 			}
 		}
 	}
-	return nil
+	// Values that can never be stored out of line need no old row image: the change log then is the one that the peers read, not one with
+	// every row twice (REPLICA IDENTITY FULL).
+	_, err = c.Exec(ctx, "ALTER TABLE products ALTER sku SET STORAGE PLAIN, ALTER name SET STORAGE PLAIN, ALTER descr SET STORAGE PLAIN")
+	return err
 }
 
 func (s *servers) versions(ctx context.Context) error {

@@ -15,7 +15,7 @@ import (
 )
 
 const shopYAML = `pipeline: %[1]s
-log: { brokers: ["%[2]s"], partitions: 4 }
+log: { brokers: ["%[2]s"], partitions: 4, registry: { url: "%[3]s" } }
 sources:
   erp:
     postgres:
@@ -46,7 +46,7 @@ const shopRules = `rules:
 `
 
 func (b *bench) shopFiles(pipeline string) map[string]string {
-	return map[string]string{"pipeline.yaml": fmt.Sprintf(shopYAML, pipeline, b.servers.brokers), "rules.yaml": shopRules}
+	return map[string]string{"pipeline.yaml": fmt.Sprintf(shopYAML, pipeline, b.servers.brokers, b.servers.registry), "rules.yaml": shopRules}
 }
 
 // loaded starts the whole way and waits until the shop has every product.
@@ -355,7 +355,7 @@ func (b *bench) wholeWay(ctx context.Context) error {
 	if err := errors.Join(demo.Seed(ctx, c, b.rows, 1), c.Close(ctx)); err != nil {
 		return err
 	}
-	pipeline := strings.Replace(demo.Pipeline, "pipeline: wine", fmt.Sprintf("pipeline: %s\nlog: { brokers: [%q], partitions: 4 }\nadmin: { listen: \"127.0.0.1:0\" }", name, s.brokers), 1)
+	pipeline := strings.Replace(demo.Pipeline, "pipeline: wine", fmt.Sprintf("pipeline: %s\nlog: { brokers: [%q], partitions: 4, registry: { url: %q } }\nadmin: { listen: \"127.0.0.1:0\" }", name, s.brokers, s.registry), 1)
 	p, err := whole.start(ctx, name, map[string]string{"pipeline.yaml": pipeline, "demo.rules.yaml": demo.Rules}, "run")
 	if err != nil {
 		return err
