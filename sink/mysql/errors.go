@@ -50,6 +50,9 @@ var dataErrors = map[uint16]bool{
 
 // number gives the server's error number, 0 if err is none of the server's.
 func number(err error) uint16 {
+	if errors.Is(err, mysqldriver.ErrPktTooLarge) {
+		return errPacket // the driver refuses it before the server could
+	}
 	var e *mysqldriver.MySQLError
 	if errors.As(err, &e) {
 		return e.Number
@@ -59,6 +62,9 @@ func number(err error) uint16 {
 
 // isData says whether err blames a row. SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 45 raised by a trigger.
 func isData(err error) bool {
+	if number(err) == errPacket {
+		return true
+	}
 	var e *mysqldriver.MySQLError
 	if !errors.As(err, &e) {
 		return false

@@ -1,0 +1,381 @@
+//go:build integration
+
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shelfstream/internal/testenv"
+	"shelfstream/sink"
+	"shelfstream/sink/sinktest"
+)
+
+const suiteDDL = "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40) COLLATE utf8mb4_bin, counter bigint)"
+
+// place reads where the target has a partition; it waits over restarts of the server.
+func place(t *testing.T, db *sql.DB) func(int32) int64 {
+	return func(id int32) int64 {
+		var next, replay int64
+		err := db.QueryRowContext(t.Context(), "SELECT next_offset, replay_until FROM shelfstream_offsets WHERE `partition` = ?", id).Scan(&next, &replay)
+		if err != nil {
+			return 0
+		}
+		return next
+	}
+}
+
+// reader looks at the table again and again, as shop pages do, and asserts that no product ever goes back and that the two
+// tables, written from the same products, always agree.
+type reader struct {
+	stop func()
+	read atomic.Int64
+}
+
+func watch(t *testing.T, db *sql.DB) *reader {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &reader{}
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		last := map[int64]int64{}
+		for ctx.Err() == nil {
+			rs, err := db.QueryContext(ctx, "SELECT p.no, p.counter, COALESCE(c.counter, -1) FROM product p LEFT JOIN copy c USING (no)")
+			if err != nil {
+				continue // the server is being restarted
+			}
+			for rs.Next() {
+				var no, counter, second int64
+				if err := rs.Scan(&no, &counter, &second); err != nil {
+					break
+				}
+				if counter < last[no] {
+					t.Errorf("product %d went from %d back to %d", no, last[no], counter)
+				}
+				if counter != second {
+					t.Errorf("product %d is %d in one table and %d in the other", no, counter, second)
+				}
+				last[no] = counter
+			}
+			rs.Close()
+			r.read.Add(1)
+		}
+	}()
+	r.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
+	t.Cleanup(r.stop)
+	return r
+}
+
+var twoTables = map[string]TableConfig{"product": {From: "product"}, "copy": {From: "product"}}
+
+// counting writes rising counters over a few products until stop, and gives what the tables must hold in the end.
+func counting(w *sinktest.World) (stop func() map[int64]int64) {
+	want := map[int64]int64{}
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		for n := int64(1); ; n++ {
+			select {
+			case <-quit:
+				return
+			default:
+			}
+			w.Put(sinktest.Row(n%40, "x", n))
+			want[n%40] = n
+		}
+	}()
+	return func() map[int64]int64 { close(quit); wg.Wait(); return want }
+}
+
+func compare(t *testing.T, db *sql.DB, want map[int64]int64) {
+	t.Helper()
+	for _, table := range []string{"product", "copy"} {
+		got := rows(t, db, "SELECT no, counter FROM "+table)
+		if len(got) != len(want) {
+			t.Errorf("%s has %d rows, want %d", table, len(got), len(want))
+		}
+		for _, r := range got {
+			var no, n int64
+			fmt.Sscanf(r, "%d|%d", &no, &n)
+			if want[no] != n {
+				t.Errorf("%s: product %d is %d, want %d", table, no, n, want[no])
+			}
+		}
+	}
+}
+
+// The connection is cut again and again in the middle of the work: everything arrives, and a reader never sees anything older or halves.
+func TestConnectionCut(t *testing.T) {
+	_, db := database(t, suiteDDL, strings.Replace(suiteDDL, "product", "copy", 1))
+	var name string
+	if err := db.QueryRow("SELECT DATABASE()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := testenv.NewProxy(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	tg, err := Open(Config{DSN: server.DSNThrough(proxy, name), Tables: twoTables}, Options{Sink: "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tg.Close() })
+	w := sinktest.NewWorld(t, sinktest.View(), 3)
+	cfg := w.Config(tg)
+	cfg.MaxRecords = 20
+	r := w.Start(cfg)
+	see := watch(t, db)
+	stop := counting(w)
+	for range 15 {
+		before := r.Status().Records
+		sinktest.Wait(t, "progress", func() bool { return r.Status().Records > before })
+		proxy.Cut()
+		if err := proxy.Heal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := stop()
+	w.CaughtUp(place(t, db))
+	see.stop()
+	compare(t, db, want)
+	if see.read.Load() == 0 {
+		t.Error("the reader never read")
+	}
+}
+
+// The server is killed and started again in the middle of the work.
+func TestServerRestart(t *testing.T) {
+	own, err := testenv.StartMariaDB(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { own.Close() })
+	dsn, err := own.CreateDatabase(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Exec(t.Context(), "shop", suiteDDL+"; "+strings.Replace(suiteDDL, "product", "copy", 1)); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	tg, err := Open(Config{DSN: dsn, Tables: twoTables}, Options{Sink: "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tg.Close() })
+	w := sinktest.NewWorld(t, sinktest.View(), 3)
+	r := w.Start(w.Config(tg))
+	watch(t, db)
+	stop := counting(w)
+	for i := range 3 {
+		before := r.Status().Records
+		sinktest.Wait(t, "progress", func() bool { return r.Status().Records > before })
+		if i == 0 {
+			err = own.Stop(t.Context())
+		} else {
+			err = own.Kill()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		sinktest.Wait(t, "state retrying", func() bool { return r.Status().State == "retrying" })
+		if err := own.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := stop()
+	w.CaughtUp(place(t, db))
+	compare(t, db, want)
+}
+
+// A replay from the beginning, asked for while everything runs, shows nothing older.
+func TestReplay(t *testing.T) {
+	dsn, db := database(t, suiteDDL, strings.Replace(suiteDDL, "product", "copy", 1))
+	tg, err := Open(Config{DSN: dsn, Tables: twoTables}, Options{Sink: "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tg.Close() })
+	w := sinktest.NewWorld(t, sinktest.View(), 3)
+	cfg := w.Config(tg)
+	cfg.MaxRecords = 20
+	r := w.Start(cfg)
+	watch(t, db)
+	stop := counting(w)
+	for range 3 {
+		before := r.Status().Records
+		sinktest.Wait(t, "progress", func() bool { return r.Status().Records > before+200 })
+		moved, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: tg, Prune: true})
+		if err != nil || len(moved) != 3 || moved[0].From == 0 || moved[0].To != 0 {
+			t.Fatalf("Rewind: %+v, %v", moved, err)
+		}
+	}
+	for _, table := range []string{"copy", "product"} { // in this order, since the reader takes its products from the second
+		if _, err := db.Exec("INSERT INTO " + table + " VALUES (777, 'ghost', 1)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: tg, Prune: true}); err != nil {
+		t.Fatal(err)
+	}
+	sinktest.Wait(t, "the ghost is gone", func() bool { return len(rows(t, db, "SELECT no FROM product WHERE no = 777")) == 0 })
+	want := stop()
+	w.CaughtUp(place(t, db))
+	compare(t, db, want)
+}
+
+// A worker that is stopped in the middle of a transaction, its connection alive, and loses its partition meanwhile: the packet it had
+// sent ends by itself, and what it sends later changes nothing.
+func TestStoppedOwner(t *testing.T) {
+	dsn, db := database(t, suiteDDL)
+	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}
+	tg := target(t, cfg, sinktest.View())
+	old := open(t, tg, sinktest.View(), 0).(*session)
+	put := func(s sink.Session, n int64) error {
+		_, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{sinktest.Record(n, 1, "x", n)}, Next: n + 1})
+		return err
+	}
+	if err := put(old, 0); err != nil {
+		t.Fatal(err)
+	}
+	// The old owner's next transaction, made but not sent yet.
+	stale := append([]byte("START TRANSACTION;"), old.appendFence(nil, 2)...)
+	stale = append(stale, "; INSERT INTO product VALUES (1, 'stale', 1) ON DUPLICATE KEY UPDATE name = VALUES(name), counter = VALUES(counter); COMMIT"...)
+	// While the fence's row is locked by a transaction under way, a take-over waits for it, and then has its place.
+	conn, err := tg.db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := exec(t.Context(), conn, append([]byte("START TRANSACTION;"), old.appendFence(nil, 1)...)); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan sink.Session, 1)
+	go func() {
+		s, err := tg.Open(context.Background(), sink.Partition{View: sinktest.View(), Owner: "new"})
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- s
+	}()
+	sinktest.Wait(t, "the new owner waits for the lock", func() bool {
+		return len(rows(t, db, "SELECT 1 FROM information_schema.processlist WHERE command = 'Query' AND info LIKE 'SELECT next_offset%FOR UPDATE'")) > 0
+	})
+	select {
+	case <-opened:
+		t.Fatal("the partition was taken over in the middle of a transaction of its owner")
+	default:
+	}
+	if err := exec(t.Context(), conn, []byte("COMMIT")); err != nil {
+		t.Fatal(err)
+	}
+	mine := <-opened
+	defer mine.Close()
+	if err := put(mine, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(t.Context(), conn, stale); number(err) != errBadNull {
+		t.Errorf("the old owner's packet: %v", err)
+	}
+	rollback(t.Context(), conn, err)
+	if err := put(old, 1); !errors.Is(err, sink.ErrLost) {
+		t.Errorf("Apply of the old owner: %v", err)
+	}
+	same(t, rows(t, db, "SELECT no, name, counter FROM product"), "1|x|1")
+}
+
+// A packet that a broken connection left behind is executed after its batch was sent again and later ones were applied: it changes nothing.
+func TestLatePacket(t *testing.T) {
+	dsn, db := database(t, suiteDDL)
+	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	s := open(t, tg, sinktest.View(), 0).(*session)
+	late := append([]byte("START TRANSACTION;"), s.appendFence(nil, 1)...)
+	late = append(late, "; REPLACE INTO product VALUES (1, 'late', 0); COMMIT"...)
+	for n := range int64(2) {
+		if _, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{sinktest.Record(n, 1, "x", n)}, Next: n + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := tg.db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := exec(t.Context(), conn, late); number(err) != errBadNull {
+		t.Errorf("the late packet: %v", err)
+	}
+	same(t, rows(t, db, "SELECT no, name, counter FROM product"), "1|x|1")
+}
+
+// The answer to COMMIT is lost: the same batch again is taken for what it is, also the records it parked.
+func TestLostAnswer(t *testing.T) {
+	dsn, db := database(t, suiteDDL)
+	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	s := open(t, tg, sinktest.View(), 0).(*session)
+	b := &sink.Batch{Records: []sink.Record{sinktest.Record(0, 1, "x", 1), sinktest.Record(1, 2, strings.Repeat("y", 41), 1)}, Next: 2}
+	before := s.place
+	if _, err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	s.place = before // as if the answer had not come
+	s.held = map[sink.KeyHash]struct{}{}
+	parked, err := s.Apply(t.Context(), b)
+	if err != nil || len(parked) != 1 || parked[0].Offset != 1 || s.Held() != 1 || s.Place().Next != 2 {
+		t.Fatalf("parked %+v, held %d, place %+v, %v", parked, s.Held(), s.Place(), err)
+	}
+	same(t, rows(t, db, "SELECT no, counter FROM product"), "1|1")
+	same(t, rows(t, db, "SELECT attempts FROM shelfstream_parked"), "1")
+}
+
+// Packets larger than the server takes are split; one product that is larger is parked.
+func TestLargePackets(t *testing.T) {
+	own, err := testenv.StartMariaDB(t.Context(), "", testenv.MariaDBSetting("max_allowed_packet", "1M"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { own.Close() })
+	dsn, err := own.CreateDatabase(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Exec(t.Context(), "shop", "CREATE TABLE product (no bigint PRIMARY KEY, name longtext COLLATE utf8mb4_bin, counter bigint)"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	s := open(t, tg, sinktest.View(), 0)
+	b := &sink.Batch{Next: 60}
+	for i := range int64(60) {
+		size := 100_000
+		if i == 30 {
+			size = 1_100_000
+		}
+		b.Records = append(b.Records, sinktest.Record(i, i, strings.Repeat("z", size), i))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	parked, err := s.Apply(ctx, b)
+	if err != nil || len(parked) != 1 || parked[0].Offset != 30 || !strings.Contains(parked[0].Fault.Fix, "max_allowed_packet") {
+		t.Fatalf("parked %d, %v", len(parked), err)
+	}
+	same(t, rows(t, db, "SELECT COUNT(*), SUM(LENGTH(name)) FROM product"), "59|5900000")
+}
