@@ -104,7 +104,7 @@ func Open(cfg Config) (*Client, error) {
 		Dial: c.dial, DialTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second, ClientID: cfg.ClientID,
 		TLS: cfg.TLS, SASL: mech, Context: ctx,
 		// The transport polls metadata by itself, of which nothing is needed here but that it succeeds: asked for no topic, seldom.
-		MetadataTopics: []string{}, MetadataTTL: 20 * time.Second,
+		MetadataTopics: []string{}, MetadataTTL: 10 * time.Second,
 	}
 	c.dialer = &kgo.Dialer{ClientID: cfg.ClientID, Timeout: 5 * time.Second, DialFunc: c.dial, TLS: cfg.TLS, SASLMechanism: mech}
 	c.meta.init(cfg.Brokers)

@@ -7,8 +7,8 @@ import (
 	"io"
 	"sync"
 
-	"github.com/golang/snappy"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
@@ -17,13 +17,14 @@ import (
 // unless told otherwise.
 const maxInflated = 128 << 20
 
-// The lz4 frame this writes: independent blocks of up to 256 KiB, no checksums (the batch has one), no content size.
+// The lz4 frame this writes: independent blocks of up to 64 KiB (larger ones are 6 % smaller and a quarter slower), no checksums (the
+// batch has one), no content size.
 const (
 	lz4Magic   = 0x184D2204
 	lz4Flags   = 0x60 // version 1, blocks independent
-	lz4Block   = 0x50 // 256 KiB
-	lz4Check   = 0xfb // second byte of the xxh32 of the two bytes above
-	lz4Max     = 256 << 10
+	lz4Block   = 0x40 // 64 KiB
+	lz4Check   = 0x82 // second byte of the xxh32 of the two bytes above
+	lz4Max     = 64 << 10
 	lz4RawFlag = 1 << 31 // the block is stored as it is
 )
 
@@ -64,6 +65,9 @@ func (c *codecs) compress(dst, src []byte, codec int) (out []byte, ok bool, err 
 		return dst, false, nil
 	case codecLZ4:
 		dst, err = c.lz4(dst, src)
+	case codecSnappy:
+		dst = growTo(dst, start+s2.MaxEncodedLen(len(src)))
+		dst = dst[:start+len(s2.EncodeSnappy(dst[start:], src))] // bare, as franz-go writes it; every client reads it
 	case codecZstd:
 		if err = c.zstd(); err == nil {
 			dst = c.zstdEnc.EncodeAll(src, dst)
@@ -196,7 +200,7 @@ func unsnappy(dst, src []byte, limit int) ([]byte, error) {
 }
 
 func unsnappyBlock(dst, src []byte, limit int) ([]byte, error) {
-	n, err := snappy.DecodedLen(src)
+	n, err := s2.DecodedLen(src)
 	if err != nil {
 		return dst, err
 	}
@@ -205,7 +209,7 @@ func unsnappyBlock(dst, src []byte, limit int) ([]byte, error) {
 		return dst, fmt.Errorf("more than %d bytes", limit)
 	}
 	dst = growTo(dst, at+n)
-	_, err = snappy.Decode(dst[at:at+n:at+n], src)
+	_, err = s2.Decode(dst[at:at+n:at+n], src)
 	return dst, err
 }
 

@@ -70,7 +70,7 @@ func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message) (pr
 }
 
 // Fence shuts every earlier producer of the same transactional id out of the named partitions: once it has returned, whatever such a
-// one still sends there is refused (it gets ErrFenced) and nothing of it lands. It is called before the first Produce, or flushes.
+// one still sends there is refused (it gets ErrFenced) and nothing of it lands. Records produced before are flushed first; nothing may be produced while it runs.
 //
 // How: an empty transaction over the partitions is aborted, and the abort's marker, which carries this producer's epoch, is written to
 // each partition by its leader, which from then on refuses lower epochs. EndTxn answers before the markers are written, so the fence

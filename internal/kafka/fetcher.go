@@ -16,8 +16,10 @@ type FetchConfig struct {
 	MaxBytes       int
 	PartitionBytes int           // how much is fetched ahead of one partition; 0 means 2 MiB
 	MaxWait        time.Duration // how long a broker holds a request when there is nothing new; 0 means 500 ms
-	// ReadCommitted leaves out the records of aborted transactions, and stops before those of open ones.
-	ReadCommitted bool
+	// ReadCommitted leaves out the records of aborted transactions, and stops before those of open ones. That is the default; setting it
+	// only says that the caller counts on it.
+	ReadCommitted   bool
+	ReadUncommitted bool // takes all records, whatever became of their transaction
 }
 
 // Fetcher reads many partitions from given offsets, ahead of its readers. Its methods may be called by several goroutines; the batches
@@ -79,6 +81,7 @@ func (c *Client) NewFetcher(cfg FetchConfig) *Fetcher {
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = 500 * time.Millisecond
 	}
+	cfg.ReadCommitted = !cfg.ReadUncommitted
 	ctx, stop := context.WithCancel(context.Background())
 	f := &Fetcher{
 		c: c, cfg: cfg, log: c.log, stop: stop, wake: make(chan struct{}, 1), ready: make(chan struct{}, 1), ended: make(chan struct{}),

@@ -118,7 +118,7 @@ func wantSequence(t testing.TB, values []string, from, to int) {
 }
 
 func TestProduceAndRead(t *testing.T) {
-	for _, comp := range []Compression{None, LZ4, Zstd} {
+	for _, comp := range []Compression{None, LZ4, Zstd, Snappy} {
 		t.Run(fmt.Sprint(comp), func(t *testing.T) {
 			c := client(t, cluster(t).ListenAddrs()...)
 			if err := c.Ping(within(t, 10*time.Second)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	kgo "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -114,11 +115,14 @@ func (c *Client) metadata(ctx context.Context, topics ...string) (*metaAPI.Respo
 	return r, nil
 }
 
+// anyTimeout bounds a question that any broker can answer, so that a silent one does not hold it up for long.
+const anyTimeout = 5 * time.Second
+
 // askAny asks the brokers one after the other until one answers.
 func (c *Client) askAny(ctx context.Context, req protocol.Message) (protocol.Message, error) {
 	var last error
 	for i, addr := range c.meta.candidates() {
-		m, err := c.ask(ctx, addr, req)
+		m, err := c.send(ctx, addr, anyTimeout, &exchange{req: req})
 		if err == nil {
 			if i > 0 {
 				c.meta.mu.Lock()

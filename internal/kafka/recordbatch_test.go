@@ -98,7 +98,7 @@ func TestBatchRoundTrip(t *testing.T) {
 	var c codecs
 	for i := range 300 {
 		recs := someRecords(rnd, rnd.IntN(200)+1)
-		for _, codec := range []int{codecNone, codecLZ4, codecZstd} {
+		for _, codec := range []int{codecNone, codecLZ4, codecZstd, codecSnappy} {
 			got, err := decodeAll(&c, encodeBatch(t, &c, codec, recs))
 			if err != nil || !reflect.DeepEqual(got, recs) {
 				t.Fatalf("batch %d, codec %d: %v\ngot  %.300v\nwant %.300v", i, codec, err, got, recs)
@@ -106,7 +106,7 @@ func TestBatchRoundTrip(t *testing.T) {
 		}
 	}
 	big := []Record{{Value: bytes.Repeat([]byte("shelfstream "), 200_000)}, {Offset: 1, Value: noise(3 << 20)}}
-	for _, codec := range []int{codecNone, codecLZ4, codecZstd} {
+	for _, codec := range []int{codecNone, codecLZ4, codecZstd, codecSnappy} {
 		got, err := decodeAll(&c, encodeBatch(t, &c, codec, big))
 		if err != nil || !reflect.DeepEqual(got, big) {
 			t.Fatalf("large records, codec %d: %v", codec, err)
@@ -195,7 +195,7 @@ func TestForeignClients(t *testing.T) {
 			}
 		})
 	}
-	for _, comp := range []Compression{None, LZ4, Zstd} {
+	for _, comp := range []Compression{None, LZ4, Zstd, Snappy} {
 		t.Run(fmt.Sprint("write ", comp), func(t *testing.T) {
 			tn := topic(t, c, 1)
 			p := producer(t, c, ProducerConfig{Compression: comp, BatchBytes: 20 << 10})
@@ -314,7 +314,7 @@ func TestDamagedBatches(t *testing.T) {
 func FuzzDecodeBatch(f *testing.F) {
 	var c codecs
 	rnd := rand.New(rand.NewPCG(5, 5))
-	for _, codec := range []int{codecNone, codecLZ4, codecZstd} {
+	for _, codec := range []int{codecNone, codecLZ4, codecZstd, codecSnappy} {
 		f.Add(encodeBatch(f, &c, codec, someRecords(rnd, 5)), true)
 	}
 	f.Add(gzipBatch(f, someRecords(rnd, 3)), true)

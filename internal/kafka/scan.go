@@ -24,7 +24,7 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int32, from, 
 	if from = max(from, start); from >= to {
 		return nil
 	}
-	f := c.NewFetcher(FetchConfig{MaxBytes: 4 << 20, PartitionBytes: 4 << 20, ReadCommitted: true})
+	f := c.NewFetcher(FetchConfig{MaxBytes: 4 << 20, PartitionBytes: 4 << 20})
 	defer f.Close()
 	f.Add(topic, partition, from)
 	for from < to {

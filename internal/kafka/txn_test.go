@@ -92,7 +92,7 @@ func abortedSkipped(t *testing.T, addrs []string) {
 		}
 	}
 	// Uncommitted reading sees them all, but no markers.
-	f := fetcher(t, c, FetchConfig{})
+	f := fetcher(t, c, FetchConfig{ReadUncommitted: true})
 	f.Add(name, 0, 0)
 	if values, _ := drain(t, f, name, 0, 5*(1+3*3)+1); values[len(values)-1] != "last" {
 		t.Fatalf("%q", values)
@@ -127,7 +127,7 @@ func TestTailWithoutBatches(t *testing.T) {
 	c := client(t, k.ListenAddrs()...)
 	name := topic(t, c, 1)
 	answerFetch(k, name, func(_ int64, p *kmsg.FetchResponseTopicPartition) { p.HighWatermark, p.LastStableOffset = 50, 50 })
-	f := fetcher(t, c, FetchConfig{ReadCommitted: true})
+	f := fetcher(t, c, FetchConfig{})
 	f.Add(name, 0, 10)
 	b, err := f.Poll(within(t, 10*time.Second))
 	if err != nil || b.Err != nil || b.Next != 50 || len(b.Records) != 0 {
