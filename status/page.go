@@ -16,11 +16,11 @@ var pages embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"css": func() (template.CSS, error) {
 		b, err := pages.ReadFile("page/style.css")
-		return template.CSS(b), err //nolint:gosec // a file of this package
+		return template.CSS(b), err // a file of this package
 	},
 	"js": func() (template.JS, error) {
 		b, err := pages.ReadFile("page/refresh.js")
-		return template.JS(b), err //nolint:gosec // a file of this package
+		return template.JS(b), err // a file of this package
 	},
 	"count": Count,
 }).ParseFS(pages, "page/*.html"))

@@ -158,6 +158,9 @@ type parkedLister interface {
 	ListParked(ctx context.Context, limit int) ([]sink.Parked, error)
 }
 
+// errNoList says that a target is no parkedLister.
+var errNoList = errors.New("only the running sink knows")
+
 func (a *app) parkedRecords(ctx context.Context, name string, limit int) ([]status.Parked, error) {
 	target, err := a.target(name)
 	if err != nil {
@@ -165,7 +168,7 @@ func (a *app) parkedRecords(ctx context.Context, name string, limit int) ([]stat
 	}
 	lister, ok := target.(parkedLister)
 	if !ok {
-		return nil, &fault.Fault{Class: fault.Config, Where: "sink " + name, What: "this kind of sink does not list what it holds", Fix: "see the faults on the status page"}
+		return nil, &fault.Fault{Class: fault.Config, Where: "sink " + name, What: "this kind of sink does not list what it holds", Fix: "see the faults on the status page", Err: errNoList}
 	}
 	list, err := lister.ListParked(ctx, limit)
 	if err != nil {

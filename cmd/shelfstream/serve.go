@@ -38,7 +38,11 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 	if err := a.writeEndpoints(address); err != nil {
 		return err
 	}
-	a.log.Info("pipeline starts", "pipeline", a.cfg.Name, "version", p.version, "status", "http://"+address, "brokers", a.brokers, "registry", a.registryURL)
+	page := "off"
+	if address != "" {
+		page = "http://" + address
+	}
+	a.log.Info("pipeline starts", "pipeline", a.cfg.Name, "version", p.version, "status", page, "brokers", a.brokers, "registry", a.registryURL)
 	reporters := make([]status.Reporter, len(stages))
 	for i, s := range stages {
 		reporters[i] = s
@@ -81,7 +85,14 @@ func (a *app) admin(ctx context.Context, stages []stage, version string) (*statu
 	}
 	cfg := status.Config{
 		Pipeline: a.cfg.Name, Version: version, Listen: a.cfg.Admin.Listen, Zone: a.cfg.Zone, Gatherer: a.metrics, MaxLag: a.cfg.Admin.ReadyLag,
-		Redact: a.cfg.Redact, Logger: a.log, Parked: a.parked,
+		Redact: a.cfg.Redact, Logger: a.log,
+		Parked: func(ctx context.Context, kind, name string, limit int) ([]status.Parked, error) {
+			rows, err := a.parked(ctx, kind, name, limit)
+			if errors.Is(err, errNoList) {
+				return samples(stages, kind, name), nil
+			}
+			return rows, err
+		},
 		Ready: func() error {
 			if ctx.Err() != nil {
 				return errors.New("the process is ending")
@@ -102,4 +113,19 @@ func (a *app) admin(ctx context.Context, stages []stage, version string) (*statu
 		}
 	}
 	return status.NewServer(cfg)
+}
+
+// samples are the parked rows that a stage shows in its status, for sinks that cannot list all of them.
+func samples(stages []stage, kind, name string) []status.Parked {
+	var out []status.Parked
+	for _, s := range stages {
+		st := s.Status()
+		if st.Kind != kind || st.Name != name {
+			continue
+		}
+		for _, f := range st.Faults {
+			out = append(out, status.Parked{Key: f.Where, What: f.What, Fix: f.Fix})
+		}
+	}
+	return out
 }

@@ -87,7 +87,7 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value) {
 	if n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
 		n = n.Content[0]
 	}
-	if own, ok := v.Addr().Interface().(nodeDecoder); ok {
+	if own, ok := reflect.TypeAssert[nodeDecoder](v.Addr()); ok {
 		own.decodeNode(d, n, path)
 		return
 	}
@@ -95,7 +95,7 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value) {
 		v.Set(reflect.ValueOf(*n))
 		return
 	}
-	if u, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
+	if u, ok := reflect.TypeAssert[yaml.Unmarshaler](v.Addr()); ok {
 		if err := u.UnmarshalYAML(n); err != nil {
 			d.unmarshalFault(n, path, err)
 		}
@@ -217,7 +217,7 @@ func (d *decoder) dictionary(n *yaml.Node, path string, v reflect.Value) {
 
 // setDefaults gives a new value its defaults, if its type has any.
 func setDefaults(pointer reflect.Value) {
-	if s, ok := pointer.Interface().(interface{ SetDefaults() }); ok {
+	if s, ok := reflect.TypeAssert[interface{ SetDefaults() }](pointer); ok {
 		s.SetDefaults()
 	}
 }

@@ -50,7 +50,7 @@ func (c goldenCase) write(t *testing.T, path, got string) {
 }
 
 // load parses the case in a folder with the files that it may name.
-func (c goldenCase) load(t *testing.T) (p *Pipeline, err error, dir string) {
+func (c goldenCase) load(t *testing.T) (p *Pipeline, dir string, err error) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, text := range map[string]string{"standard.rules.yaml": "", "ca.pem": "", "secret.txt": "from-a-file\n"} {
@@ -67,7 +67,7 @@ func (c goldenCase) load(t *testing.T) (p *Pipeline, err error, dir string) {
 		v, ok := env[name]
 		return v, ok
 	})
-	return p, err, dir
+	return p, dir, err
 }
 
 func eachCase(t *testing.T, pattern string, run func(t *testing.T, c goldenCase) string) {
@@ -92,7 +92,7 @@ func eachCase(t *testing.T, pattern string, run func(t *testing.T, c goldenCase)
 
 func TestBad(t *testing.T) {
 	eachCase(t, "testdata/bad/*.txt", func(t *testing.T, c goldenCase) string {
-		_, err, dir := c.load(t)
+		_, dir, err := c.load(t)
 		if err == nil {
 			t.Fatal("no fault was found")
 		}
@@ -113,7 +113,7 @@ func TestBad(t *testing.T) {
 
 func TestGood(t *testing.T) {
 	eachCase(t, "testdata/good/*.txt", func(t *testing.T, c goldenCase) string {
-		p, err, dir := c.load(t)
+		p, dir, err := c.load(t)
 		if err != nil {
 			t.Fatal(err)
 		}

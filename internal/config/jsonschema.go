@@ -35,7 +35,7 @@ type schemer interface {
 
 // schema describes the type of v; v's own values are the defaults.
 func (g *generator) schema(v reflect.Value) object {
-	if own, ok := v.Interface().(schemer); ok {
+	if own, ok := reflect.TypeAssert[schemer](v); ok {
 		return own.schema(g)
 	}
 	t := v.Type()
@@ -43,7 +43,7 @@ func (g *generator) schema(v reflect.Value) object {
 	case t == nodeType:
 		return object{}
 	case t == durationType:
-		return withDefault(object{"type": "string", "pattern": `^([0-9]+d)?([0-9.]+(ns|us|ms|s|m|h))*$`}, v, FormatDuration(v.Interface().(Duration)))
+		return withDefault(object{"type": "string", "pattern": `^(\$\{.*\}|([0-9]+d)?([0-9.]+(ns|us|ms|s|m|h))*)$`}, v, FormatDuration(v.Interface().(Duration)))
 	case isStruct(t):
 		return g.structure(v)
 	}

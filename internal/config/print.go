@@ -29,13 +29,13 @@ type nodePrinter interface {
 }
 
 func (p *printer) value(v reflect.Value, path string, secret bool) *yaml.Node {
-	if own, ok := v.Interface().(nodePrinter); ok {
+	if own, ok := reflect.TypeAssert[nodePrinter](v); ok {
 		return own.printNode(p, path)
 	}
 	if original, ok := p.originals[path]; ok {
 		return text(original)
 	}
-	if d, ok := v.Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](v); ok {
 		return text(FormatDuration(d))
 	}
 	switch v.Kind() {

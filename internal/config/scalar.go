@@ -68,7 +68,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value) {
 		v.SetInt(int64(dur))
 		return
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		if err := u.UnmarshalText([]byte(n.Value)); err != nil {
 			d.fail(n, path, err.Error(), "")
 		}

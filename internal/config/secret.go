@@ -16,8 +16,10 @@ import (
 // Masked stands for a secret wherever a configuration is printed.
 const Masked = "****"
 
-var variable = regexp.MustCompile(`\$\$|\$\{[^}]*\}|\$\{`)
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var (
+	variable     = regexp.MustCompile(`\$\$|\$\{[^}]*\}|\$\{`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
 
 // expander puts secrets into the scalars of a tree: "${NAME}" from the environment ("$$" is one $), and "file:/path" as a
 // whole value. What was there before is kept by path, so that printing shows it and not the secret.
