@@ -49,12 +49,12 @@ type env struct {
 	shapes sync.Map // ids of key and value schema -> *schemas.Codec
 }
 
-func newEnv(t *testing.T) *env {
+func newEnv(t *testing.T, opts ...kfake.Opt) *env {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, tables: capturetest.Tables()}
 	var err error
-	e.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	e.cluster, err = kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))...)
 	e.must(err)
 	t.Cleanup(e.cluster.Close)
 	e.cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -165,16 +165,22 @@ func (e *env) start(run func(context.Context) error) (stop func()) {
 	return stop
 }
 
-// eventually polls a condition.
+// eventually polls a condition. Only the test's own goroutine may call it.
 func (e *env) eventually(what string, cond func() bool) {
 	e.Helper()
-	deadline := time.Now().Add(limit)
-	for !cond() {
-		if time.Now().After(deadline) {
-			e.Fatalf("%s: not within %v", what, limit)
-		}
-		<-time.After(2 * time.Millisecond)
+	if !until(cond) {
+		e.Fatalf("%s: not within %v", what, limit)
 	}
+}
+
+// until polls a condition and says whether it came to hold.
+func until(cond func() bool) bool {
+	for deadline := time.Now().Add(limit); !cond(); <-time.After(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkpoint reads the newest checkpoint, nil if there is none.

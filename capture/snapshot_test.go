@@ -330,4 +330,3 @@ func TestSpecialValues(t *testing.T) {
 		t.Errorf("the header says %q", special)
 	}
 }
-
