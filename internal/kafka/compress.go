@@ -165,7 +165,7 @@ func readBounded(dst []byte, r io.Reader, limit int) ([]byte, error) {
 		if len(dst) > limit {
 			return dst, fmt.Errorf("more than %d bytes", limit)
 		}
-		if err == io.EOF { //nolint:errorlint // Read returns it bare
+		if err == io.EOF {
 			return dst, nil
 		}
 		if err != nil {

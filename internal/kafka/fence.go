@@ -49,7 +49,7 @@ func (p *Producer) initID(ctx context.Context) error {
 
 // fencedError is ErrFenced for the codes by which a coordinator says so, else the code's error.
 func fencedError(c int16) error {
-	switch kgo.Error(c) { //nolint:exhaustive // the others are only errors
+	switch kgo.Error(c) {
 	case kgo.InvalidProducerEpoch, kgo.ProducerFenced:
 		return ErrFenced
 	}

@@ -153,7 +153,7 @@ func (m *member) permanent(err error) error {
 		return nil
 	}
 	where := "consumer group " + m.cfg.ID
-	switch ke { //nolint:exhaustive // everything else passes
+	switch ke {
 	case kgo.InvalidSessionTimeout:
 		return &fault.Fault{
 			Class: fault.Config, Where: where, What: fmt.Sprintf("the broker does not accept a session timeout of %v", m.cfg.SessionTimeout),

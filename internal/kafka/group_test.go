@@ -200,12 +200,12 @@ func TestGroupStopsWhileJoining(t *testing.T) {
 	go func() {
 		done <- c.RunGroup(ctx, groupConfig(name), func(ctx context.Context, _ Generation) error { <-ctx.Done(); return nil })
 	}()
-	deadline := time.Now().Add(20 * time.Second)
-	for !s.joined.Load() {
-		if time.Now().After(deadline) {
+	for patience := within(t, 20*time.Second); !s.joined.Load(); {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-patience.Done():
 			t.Fatal("no join was sent")
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	start := time.Now()
 	cancel()

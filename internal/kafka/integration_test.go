@@ -30,7 +30,7 @@ func realKafka(t testing.TB) *testenv.Kafka {
 		if realTLS, realErr = testenv.NewKafkaTLS(); realErr != nil {
 			return
 		}
-		dir, err := os.MkdirTemp("", "shelfstream-kafka-test")
+		dir, err := os.MkdirTemp("", "shelfstream-kafka-test") //nolint:usetesting // it outlives the test that comes first
 		if err != nil {
 			realErr = err
 			return
@@ -270,4 +270,26 @@ func TestRealOverBrokerRestarts(t *testing.T) {
 			}
 		},
 	}, 3, 3*time.Minute)
+}
+
+// The embedded log in a process of its own, killed each time.
+func TestEmbeddedOverKills(t *testing.T) {
+	b, err := testenv.StartEmbedded(within(t, 90*time.Second), t.TempDir(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	overRestarts(t, &restartable{
+		addr: b.Addr(),
+		down: func() {
+			if err := b.Kill(); err != nil {
+				t.Error(err)
+			}
+		},
+		up: func() {
+			if err := b.Restart(context.Background()); err != nil {
+				t.Error(err)
+			}
+		},
+	}, 6, 3*time.Minute)
 }

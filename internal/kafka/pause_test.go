@@ -54,9 +54,8 @@ func memberProcess(addr, topic string) error {
 				<-ctx.Done()
 				fmt.Println("over", time.Since(woke).Milliseconds())
 				return nil
-			} else {
-				last = now
 			}
+			last = time.Now()
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Millisecond):
@@ -77,7 +76,7 @@ func pausedMember(t *testing.T, addr string) {
 	c := client(t, addr)
 	name := topic(t, c, 4)
 	ctx := within(t, 90*time.Second)
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^$") //nolint:gosec // this test binary itself
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), "KAFKA_TEST_MEMBER="+addr, "KAFKA_TEST_TOPIC="+name)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -32,6 +32,7 @@ const (
 // Compression is how a producer compresses its batches.
 type Compression int8
 
+// What a producer can write; everything that exists is read.
 const (
 	LZ4    Compression = iota // the default
 	None                      // as it is
@@ -39,7 +40,7 @@ const (
 	Snappy                    // half of LZ4's CPU to write, at its size
 )
 
-// codec ids on the wire
+// The codecs' ids on the wire.
 const (
 	codecNone = iota
 	codecGzip

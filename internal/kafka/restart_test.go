@@ -12,8 +12,8 @@ import (
 
 // restartable is a broker that can be taken down and brought back with its data.
 type restartable struct {
-	addr          string
-	down, up, end func()
+	addr     string
+	down, up func()
 }
 
 func embeddedBroker(t *testing.T) *restartable {
@@ -32,16 +32,16 @@ func embeddedBroker(t *testing.T) *restartable {
 	t.Cleanup(down)
 	return &restartable{addr: b.Addr(), down: down, up: func() {
 		// The port may be held for a moment by the connections that were cut.
-		deadline := time.Now().Add(20 * time.Second)
-		for {
+		for ctx := within(t, 20*time.Second); ; {
 			if b, err = embedded.Start(cfg); err == nil {
 				return
 			}
-			if time.Now().After(deadline) {
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
 				t.Error(err)
 				return
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 	}}
 }
@@ -99,7 +99,10 @@ func overRestarts(t *testing.T, b *restartable, times int, timeout time.Duration
 		b.down()
 		if i == 0 {
 			// Down for longer than the members' session.
-			time.Sleep(cfg.SessionTimeout + 200*time.Millisecond)
+			select {
+			case <-time.After(cfg.SessionTimeout + 200*time.Millisecond):
+			case <-ctx.Done():
+			}
 		}
 		b.up()
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -57,9 +58,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{}
 	settings := map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(cfg.Compaction.Milliseconds(), 10)}
-	for k, v := range cfg.Settings {
-		settings[k] = v
-	}
+	maps.Copy(settings, cfg.Settings)
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1), kfake.ClusterID("shelfstream-embedded"), kfake.BrokerConfigs(settings),
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond),
@@ -104,14 +103,14 @@ func (b *Broker) Close() error {
 	return b.err
 }
 
-// logger passes kfake's own words on at debug level: they are about single requests.
+// logger passes kfake's warnings on; the rest is about single requests.
 type logger struct{ log *slog.Logger }
 
 // Logf formats one of kfake's messages.
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	switch level {
 	case kfake.LogLevelError, kfake.LogLevelWarn:
-		l.log.Warn("embedded log: " + fmt.Sprintf(format, args...))
+		l.log.Warn("embedded log", "message", fmt.Sprintf(format, args...))
 	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
 	}
 }

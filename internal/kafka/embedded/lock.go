@@ -16,12 +16,12 @@ import (
 type dirLock struct{ f *os.File }
 
 func lockDir(path string) (*dirLock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640) //nolint:gosec // the user's own directory
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, &fault.Fault{Class: fault.Environment, Where: "log " + path, What: "the log's lock file cannot be opened", Fix: "check the directory's permissions", Err: err}
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path) //nolint:gosec // only for the message; an empty pid is said to be unknown
+		holder, _ := os.ReadFile(path) // only for the message
 		_ = f.Close()
 		pid := strings.TrimSpace(string(holder))
 		if pid == "" {
