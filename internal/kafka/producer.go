@@ -76,7 +76,9 @@ type pbatch struct {
 	attempts int
 	// tainted: an attempt failed on our side, so its connection may still be reading enc, which therefore must not be reused.
 	tainted bool
-	marks   []markRef
+	// unsure: the last attempt's answer was lost, so that it may have been written.
+	unsure bool
+	marks  []markRef
 }
 
 // NewProducer asks for a producer id and returns a producer, retrying until ctx ends. With a transactional id this raises the id's epoch:

@@ -2,9 +2,6 @@ package kafka
 
 import (
 	"context"
-	"fmt"
-
-	kgo "github.com/segmentio/kafka-go"
 )
 
 // Scan calls fn for every live record with an offset in [from, to); to < 0 means up to the end offset at the time of the call. A from
@@ -101,14 +98,21 @@ func copyBytes(dst, src []byte) []byte {
 	return append(dst[:0], src...)
 }
 
-// locate finds where a batch that the broker calls a duplicate is in the log.
+// lookBack is how many offsets before the end a batch is looked for when its producer has not yet been acknowledged in the partition.
+const lookBack = 100_000
+
+// locate finds the offset of a batch that may have been written before; -1 if it is not in the log.
 func (p *Producer) locate(ctx context.Context, b *pbatch) (int64, error) {
 	part := b.part
 	p.mu.Lock()
-	from := part.next
+	from := part.next // every batch before it is acknowledged, and this one comes right after them
 	p.mu.Unlock()
 	if from < 0 {
-		from = 0
+		end, err := p.c.EndOffset(ctx, part.topic, part.partition)
+		if err != nil {
+			return -1, err
+		}
+		from = max(0, end-lookBack)
 	}
 	found := int64(-1)
 	err := p.c.eachBatch(ctx, part.topic, part.partition, from, func(h *batchHeader) bool {
@@ -117,11 +121,5 @@ func (p *Producer) locate(ctx context.Context, b *pbatch) (int64, error) {
 		}
 		return found < 0
 	})
-	if err != nil {
-		return -1, err
-	}
-	if found < 0 {
-		return -1, fmt.Errorf("%s/%d: the batch is called a duplicate but is not in the log: %w", part.topic, part.partition, kgo.OutOfOrderSequenceNumber)
-	}
-	return found, nil
+	return found, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -106,18 +107,17 @@ func (p *Producer) schedule(ctx context.Context, wg *sync.WaitGroup) time.Durati
 // fly sends one request and settles its batches.
 func (p *Producer) fly(ctx context.Context, node int32, addr string, batches []*pbatch) {
 	answers := make([]answer, len(batches))
-	err := p.request(ctx, addr, batches, answers)
-	if err != nil {
-		for i := range answers {
-			answers[i] = answer{err: err}
-		}
+	if open := p.unwritten(ctx, batches, answers); len(open) > 0 {
+		p.request(ctx, addr, batches, open, answers)
 	}
 	var stale []string
 	for i, b := range batches {
 		a := &answers[i]
 		if errors.Is(a.err, kgo.DuplicateSequenceNumber) {
 			// Older than the broker's memory of our last five batches: the log itself has to say where it is.
-			a.base, a.err = p.locate(ctx, b)
+			if a.base, a.err = p.locate(ctx, b); a.err == nil && a.base < 0 {
+				a.err = fmt.Errorf("the batch is called a duplicate but is not in the log: %w", kgo.OutOfOrderSequenceNumber)
+			}
 		}
 		if a.err != nil && transient(a.err) {
 			stale = append(stale, b.part.topic)
@@ -142,14 +142,38 @@ type answer struct {
 	err  error
 }
 
-// request sends the batches and fills in their answers. The error is of the request as a whole.
-func (p *Producer) request(ctx context.Context, addr string, batches []*pbatch, answers []answer) error {
-	req := &rawproduce.Request{Acks: -1, Timeout: int32(p.cfg.RequestTimeout.Milliseconds() * 2 / 3)}
-	at := make(map[tp]int, len(batches))
-	topics := map[string]int{}
+// unwritten answers for those of the batches that turn out to be in the log, after an attempt whose answer was lost, and returns the
+// indexes of the others. A broker that remembers our sequences would tell them by itself; but one that lost its memory with its life (the
+// embedded log, killed) would write them twice.
+func (p *Producer) unwritten(ctx context.Context, batches []*pbatch, answers []answer) (open []int) {
 	for i, b := range batches {
+		if b.unsure && p.pid >= 0 {
+			base, err := p.locate(ctx, b)
+			if err != nil || base >= 0 {
+				answers[i] = answer{base, err}
+				continue
+			}
+		}
+		open = append(open, i)
+	}
+	return open
+}
+
+// request sends those of the batches that open names, and fills in their answers.
+func (p *Producer) request(ctx context.Context, addr string, batches []*pbatch, open []int, answers []answer) {
+	all := func(err error) {
+		for _, i := range open {
+			answers[i] = answer{err: err}
+		}
+	}
+	req := &rawproduce.Request{Acks: -1, Timeout: int32(p.cfg.RequestTimeout.Milliseconds() * 2 / 3)}
+	at := make(map[tp]int, len(open))
+	topics := map[string]int{}
+	for _, i := range open {
+		b := batches[i]
 		if err := p.encode(b); err != nil {
-			return err
+			all(err)
+			return
 		}
 		k, ok := topics[b.part.topic]
 		if !ok {
@@ -161,12 +185,13 @@ func (p *Producer) request(ctx context.Context, addr string, batches []*pbatch, 
 			Partition: b.part.partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(b.enc)},
 		})
 		at[b.part.tp] = i
-		answers[i] = answer{err: kgo.NetworkException} // unless the answer names it
 	}
+	all(kgo.NetworkException) // for those that the answer does not name
 	p.c.metrics.produceRequests.Inc()
 	m, err := p.c.send(ctx, addr, p.cfg.RequestTimeout, &exchange{req: req})
 	if err != nil {
-		return err
+		all(err)
+		return
 	}
 	for _, t := range m.(*produceAPI.Response).Topics {
 		for _, r := range t.Partitions {
@@ -178,7 +203,6 @@ func (p *Producer) request(ctx context.Context, addr string, batches []*pbatch, 
 			}
 		}
 	}
-	return nil
 }
 
 // encode makes the bytes to send, unless that is done already, or being done: then it waits.

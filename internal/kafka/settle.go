@@ -24,6 +24,7 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) 
 		return
 	}
 	b.tainted = true
+	b.unsure = connectionLost(a.err) || errors.Is(a.err, kgo.RequestTimedOut) || errors.Is(a.err, kgo.NetworkException)
 	if ctx.Err() != nil {
 		return // closing; whether it was written is not known any more
 	}
