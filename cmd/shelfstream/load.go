@@ -78,7 +78,8 @@ func (p *pipeline) section(s *config.Section, known bool, fresh func() any, into
 	return faults
 }
 
-// readRules reads a view's rule files, each a layer with its file's name; messages name the files as the configuration does.
+// readRules reads a view's rule files, each a layer with its file's name; messages name the files as the configuration does. What is wrong with
+// them whatever the tables are is found here, before anything is started or made in a source.
 func (p *pipeline) readRules(view *config.View) ([]rules.Source, error) {
 	var out []rules.Source
 	var faults fault.List
@@ -89,6 +90,9 @@ func (p *pipeline) readRules(view *config.View) ([]rules.Source, error) {
 			continue
 		}
 		out = append(out, rules.Source{Name: name, Layer: layerName(name), Data: data})
+	}
+	if len(faults) == 0 {
+		faults = fault.All(rules.Check(out))
 	}
 	return out, faults.Err()
 }

@@ -62,6 +62,18 @@ func Compile(files []Source, env Env) (*Program, error) {
 	return p, nil
 }
 
+// Check reads rule files without knowing the tables: YAML, the words of rules, the syntax of expressions, and how the layers fit together. What
+// it finds, Compile finds too. The error is a fault.List of class Config.
+func Check(files []Source) error {
+	var faults fault.List
+	layers := make([][]*rule, len(files))
+	for i, f := range files {
+		layers[i] = readRules(f, &faults)
+	}
+	layered(layers, &faults)
+	return sorted(faults, files)
+}
+
 // sorted puts the faults in the order of files, lines and columns.
 func sorted(faults fault.List, files []Source) error {
 	at := func(f *fault.Fault) (int, int, int) {

@@ -57,6 +57,31 @@ func TestHashFollowsMeaning(t *testing.T) {
 	}
 }
 
+// Without the tables, Check finds what Compile would find of YAML, words, syntax and layers, and nothing that depends on columns.
+func TestCheckNeedsNoTables(t *testing.T) {
+	check := func(files ...string) string {
+		var sources []Source
+		for i, text := range files {
+			sources = append(sources, Source{Name: string(rune('a'+i)) + ".yaml", Data: []byte(text)})
+		}
+		var where []string
+		for _, f := range fault.All(Check(sources)) {
+			where = append(where, f.Where)
+		}
+		return strings.Join(where, " ")
+	}
+	const good = "rules:\n  - name: a\n    set: { title: no_such_column + no_such_function(1) }\n"
+	if got := check(good); got != "" {
+		t.Errorf("columns and functions need the tables, yet there is a fault at %s", got)
+	}
+	if got := check("rules:\n  - name: a\n    set: { title: upper(name }\n", "rules:\n  - name: b\n    before: none\n    sett: { x: 1 }\n"); got != "a.yaml:3:29 b.yaml:3:13 b.yaml:4:5" {
+		t.Errorf("got %q", got)
+	}
+	if got := check("rules:\n  - name: a\n    set: { title: name }\n   x: y\n"); !strings.HasPrefix(got, "a.yaml:") {
+		t.Errorf("broken YAML: got %q", got)
+	}
+}
+
 func TestFaultsAreConfigFaults(t *testing.T) {
 	_, err := Compile([]Source{{Name: "r.yaml", Data: []byte("rules:\n  - name: a\n    set: { x: nme }\n  - name: b\n    set: { y: prise }\n")}}, simpleEnv())
 	var list fault.List
