@@ -208,10 +208,21 @@ func (f *file) expr(n *yaml.Node) *expression {
 	e := &expression{src: n.Value, origin: f.scalarOrigin(n)}
 	var err *problem
 	if e.node, err = parseExpr(e.src); err != nil {
-		f.bad(e.origin.at(err.pos), err.what, err.fix)
+		f.bad(e.origin.at(err.pos), err.what, f.remedy(n, e.origin, err))
 		return nil
 	}
 	return e
+}
+
+// remedy adds to a problem at the end of a plain scalar what may have ended it too early: inside { } and [ ] a comma does.
+func (f *file) remedy(n *yaml.Node, o *origin, p *problem) string {
+	end := o.spots[len(o.spots)-1]
+	line := f.line(end.line)
+	rest := strings.TrimLeft(line[min(end.byteCol, len(line)):], " \t")
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 || p.pos < len(n.Value) || !strings.HasPrefix(rest, ",") {
+		return p.fix
+	}
+	return p.fix + "; inside { } a comma ends the value: quote the expression, or write the mapping on lines of its own"
 }
 
 // orderKeys reads a list of "expression [asc|desc]".
@@ -225,7 +236,7 @@ func (f *file) orderKeys(n *yaml.Node) []orderBy {
 		o := f.scalarOrigin(item)
 		k, err := parseOrderKey(item.Value)
 		if err != nil {
-			f.bad(o.at(err.pos), err.what, err.fix)
+			f.bad(o.at(err.pos), err.what, f.remedy(item, o, err))
 			continue
 		}
 		out = append(out, orderBy{key: k, expr: &expression{src: item.Value, origin: o, node: k.expr}})

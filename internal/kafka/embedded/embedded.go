@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,7 +70,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	if cfg.Dir != "" {
 		if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-			return nil, &fault.Fault{Class: fault.Environment, Where: "log.dir " + cfg.Dir, What: "the log's directory cannot be made", Fix: "check the path and its permissions", Err: err}
+			return nil, &fault.Fault{Class: fault.Environment, Where: "log.data_dir " + cfg.Dir, What: "the log's directory cannot be made", Fix: "check the path and its permissions", Err: err}
 		}
 		if b.lock, err = lockDir(filepath.Join(cfg.Dir, "lock")); err != nil {
 			return nil, err
@@ -103,13 +104,18 @@ func (b *Broker) Close() error {
 	return b.err
 }
 
-// logger passes kfake's warnings on; the rest is about single requests.
+// logger passes kfake's warnings on; the rest is about single requests. That something took long is for whoever looks for it: most of a
+// transaction's end is the wait for the disk, which every start does once.
 type logger struct{ log *slog.Logger }
 
 // Logf formats one of kfake's messages.
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	switch level {
 	case kfake.LogLevelError, kfake.LogLevelWarn:
+		if level == kfake.LogLevelWarn && strings.Contains(format, " slow ") {
+			l.log.Debug("embedded log", "message", fmt.Sprintf(format, args...))
+			return
+		}
 		l.log.Warn("embedded log", "message", fmt.Sprintf(format, args...))
 	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
 	}

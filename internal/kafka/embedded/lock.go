@@ -32,7 +32,7 @@ func lockDir(path string) (*dirLock, error) {
 		}
 		return nil, &fault.Fault{
 			Class: fault.Environment, Where: "log " + path, What: "the embedded log is in use by process " + pid,
-			Fix: "stop that process, give this one another log.dir, or point it at the running broker with log.brokers",
+			Fix: "stop that process, give this one another log.data_dir, or point it at the running broker with log.brokers",
 		}
 	}
 	if err := f.Truncate(0); err != nil {
