@@ -104,9 +104,9 @@ func (c *commits) begin() error {
 
 // commit leaves the transaction. It is called by the source's goroutine and never waits for the brokers.
 func (c *commits) commit(n Commit) error {
-	c.vector.commit()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.vector.commit() // under the lock: between transactions run looks at it too
 	c.inTx = false
 	if c.err != nil {
 		return c.err

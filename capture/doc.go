@@ -7,8 +7,14 @@
 // offset vectors that mark where the topics together equal the source as of one commit.
 //
 // Guaranteed: the records of a key are in commit order; a checkpoint is written only after every record below it is acknowledged;
-// a position is confirmed to the source only after the checkpoint that covers it is acknowledged; nothing is kept on local
-// disk; of two workers that both believe they own a source, only the newer can write.
+// a position is confirmed to the source only after the checkpoint that covers it is acknowledged; after a crash no checkpoint is written
+// until what was left half written beyond the last one has come again whole (see hold); nothing on local disk outlives a run (a snapshot
+// of a table whose topic holds rows compares them in temporary files); of two workers that both believe they own a
+// source, only the newer can write.
+//
+// A checkpoint's record has the source's name in plain text as its key, and a header __capture, which only the next capture worker
+// reads: up to where operators' requests are done, and how each table's rows are laid out in its topic. Tables whose layout changed
+// (the type of the key, partition_by) are read again by themselves.
 //
 // To add a source: implement Source in a package of its own below this one, run capturetest.Run against it, and add a line to cmd's
 // table of connectors.
