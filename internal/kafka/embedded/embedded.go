@@ -3,6 +3,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	kgo "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"shelfstream/internal/fault"
@@ -36,8 +38,11 @@ type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
 	lock    *dirLock
-	once    sync.Once
-	err     error
+	// endCleaner ends the cleaner and waits for it.
+	endCleaner func()
+
+	once sync.Once
+	err  error
 }
 
 // Start opens the directory and listens. Every write is on disk before it is acknowledged. The error is a *fault.Fault if the directory
@@ -58,7 +63,12 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, &fault.Fault{Class: fault.Config, Where: "log.listen", What: fmt.Sprintf("%q is no port", portText), Fix: "use a number from 0 to 65535; 0 takes a free one"}
 	}
 	b := &Broker{}
-	settings := map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(cfg.Compaction.Milliseconds(), 10)}
+	settings := map[string]string{
+		// Our cleaner does it; see there.
+		"log.cleaner.backoff.ms": strconv.FormatInt((365 * 24 * time.Hour).Milliseconds(), 10),
+		// kfake deletes by age in compacted topics too, where Kafka does not: a row that nobody changed for a week would be gone.
+		"log.retention.ms": "-1",
+	}
 	maps.Copy(settings, cfg.Settings)
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1), kfake.ClusterID("shelfstream-embedded"), kfake.BrokerConfigs(settings),
@@ -89,6 +99,16 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, errors.Join(err, b.lock.release())
 	}
 	b.addr = b.cluster.ListenAddrs()[0]
+	ctx, stop := context.WithCancel(context.Background())
+	transport := &kgo.Transport{}
+	c := &cleaner{cluster: b.cluster, client: &kgo.Client{Addr: kgo.TCP(b.addr), Transport: transport, Timeout: 10 * time.Second}, every: cfg.Compaction}
+	var cleaning sync.WaitGroup
+	cleaning.Go(func() { c.run(ctx) })
+	b.endCleaner = func() {
+		stop()
+		cleaning.Wait()
+		transport.CloseIdleConnections()
+	}
 	return b, nil
 }
 
@@ -98,6 +118,7 @@ func (b *Broker) Addr() string { return b.addr }
 // Close ends every connection, writes what is left to disk and frees the directory.
 func (b *Broker) Close() error {
 	b.once.Do(func() {
+		b.endCleaner()
 		b.cluster.Close()
 		b.err = b.lock.release()
 	})
