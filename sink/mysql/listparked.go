@@ -1,0 +1,34 @@
+package mysql
+
+import (
+	"context"
+	"time"
+
+	"shelfstream/internal/fault"
+	"shelfstream/sink"
+)
+
+// ListParked lists what this sink holds back, of all partitions and whoever writes them now, the longest parked first, at most limit records. A
+// database in which no sink has run yet holds nothing.
+func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, error) {
+	out := []sink.Parked{}
+	err := scanAll(ctx, t.db, "SELECT topic, `partition`, UNIX_TIMESTAMP(CONVERT_TZ(first_seen, '+00:00', @@session.time_zone)), "+parkedColumns+
+		" FROM shelfstream_parked WHERE sink = ? ORDER BY first_seen, topic, `partition`, `offset` LIMIT ?",
+		func(scan func(...any) error) error {
+			p := sink.Parked{Fault: &fault.Fault{Class: fault.Runtime}}
+			var since, ms float64
+			if err := scan(&p.Topic, &p.Partition, &since, &p.Offset, &p.ID, &p.Key, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
+				return err
+			}
+			p.SourceTSMS, p.Since = int64(ms), time.UnixMicro(int64(since*1e6)).UTC()
+			out = append(out, p)
+			return nil
+		}, t.name, limit)
+	switch {
+	case number(err) == errNoTable:
+		return nil, nil
+	case err != nil:
+		return nil, t.unreachable(err)
+	}
+	return out, nil
+}
