@@ -31,7 +31,7 @@ type batchConn struct {
 const (
 	lowWater = 64 << 10
 	maxHold  = time.Millisecond
-	// Batching begins at busyReads reads within busyWindow, and ends when maxHold brought less than calmBytes.
+	// Batching begins at a rate of busyReads reads in busyWindow, and ends when maxHold brought less than calmBytes.
 	busyWindow = 2 * time.Millisecond
 	busyReads  = 64
 	calmBytes  = 4 << 10
@@ -90,8 +90,8 @@ func (c *batchConn) readEager(b []byte) (int, error) {
 		return n, c.readError(err)
 	}
 	c.reads++
-	if now.Sub(c.window) > busyWindow {
-		if c.reads >= busyReads && c.raw != nil && now.Sub(c.window) < 2*busyWindow {
+	if took := now.Sub(c.window); took > busyWindow {
+		if c.raw != nil && took*busyReads < time.Duration(c.reads)*busyWindow {
 			c.batching = setLowWater(c.raw, lowWater) == nil
 		}
 		c.window, c.reads = now, 0

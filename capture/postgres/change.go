@@ -119,8 +119,7 @@ func (st *stream) decodeField(t *streamTable, i int, fields, old []Field) (schem
 	switch f.Kind {
 	case fieldText:
 		v, err := st.arena.decode(&t.types[i], f.Data)
-		var sym *symbolError
-		if err != nil && !errors.As(err, &sym) {
+		if err != nil && !isSymbolError(err) {
 			err = st.s.columnFault(t.name, t.table.Columns[i].Name, err)
 		}
 		return v, err
@@ -142,8 +141,7 @@ func (st *stream) decodeOld(t *streamTable, dst []schemas.Value, m *Message) err
 			continue
 		}
 		v, err := st.arena.decode(&t.types[i], m.Old[at].Data)
-		var sym *symbolError
-		if errors.As(err, &sym) {
+		if err != nil && isSymbolError(err) {
 			// Only the key and partition_by matter of an old row, and they are compared as text.
 			v, err = schemas.Value{Kind: schemas.KindEnum, Bytes: m.Old[at].Data}, nil
 			if t.types[i].decoding == asArray {
@@ -156,6 +154,12 @@ func (st *stream) decodeOld(t *streamTable, dst []schemas.Value, m *Message) err
 		dst[i] = v
 	}
 	return nil
+}
+
+// isSymbolError is a function of its own because what errors.As is given lives on the heap, which must not cost every value.
+func isSymbolError(err error) bool {
+	var sym *symbolError
+	return errors.As(err, &sym)
 }
 
 // truncate empties the tables of a TRUNCATE.

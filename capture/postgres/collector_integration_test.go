@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pglogrepl"
+
 	"shelfstream/capture"
 	"shelfstream/schemas"
 )
@@ -119,4 +121,19 @@ func run(t testing.TB, cfg Config, log *collector) (*Source, func()) {
 			t.Error(err)
 		}
 	}
+}
+
+// benchCheckpoint is a checkpoint at a position of the source's server.
+func benchCheckpoint(t testing.TB, s *Source, position string) *schemas.Checkpoint {
+	t.Helper()
+	repl, err := s.connectReplication(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeReplication(repl)
+	sys, err := pglogrepl.IdentifySystem(t.Context(), repl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &schemas.Checkpoint{Position: position, System: systemName(sys)}
 }

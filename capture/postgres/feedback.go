@@ -29,7 +29,7 @@ func (f *feedback) run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		now := time.Now()
-		ask := f.s.asking.Swap(false) || now.Sub(f.ask) >= f.s.cfg.Heartbeat
+		ask := now.Sub(f.ask) >= f.s.cfg.Heartbeat
 		select {
 		case <-ctx.Done():
 			return nil

@@ -26,6 +26,7 @@ const plugin = "pgoutput"
 
 // createSlot makes a logical slot and exports its snapshot. It waits for the transactions that are writing at present.
 func (s *Source) createSlot(ctx context.Context, repl *pgconn.PgConn, name string, temporary bool) (newSlot, error) {
+	s.cfg.Logger.Info("making a replication slot; the server first waits for the transactions that are writing now", "slot", name)
 	r, err := pglogrepl.CreateReplicationSlot(ctx, repl, name, plugin, pglogrepl.CreateReplicationSlotOptions{
 		Temporary: temporary, SnapshotAction: "EXPORT_SNAPSHOT", Mode: pglogrepl.LogicalReplication,
 	})
@@ -107,7 +108,9 @@ func (s *Source) loadSlot(ctx context.Context, conn *pgx.Conn) (*slotInfo, error
 func (i *slotInfo) isLost() bool { return i.exists && (i.walStatus == "lost" || !i.hasWAL) }
 
 const (
-	// slotPatience is how long a slot may stay occupied after its former reader was seen to leave or told to.
+	// leaveTime is how long a predecessor that has just ended may take to be gone from the server.
+	leaveTime = time.Second
+	// slotPatience is how long the slot may stay occupied in all.
 	slotPatience = 5 * time.Second
 )
 
@@ -115,21 +118,20 @@ const (
 // noticed its death) is disconnected: the topics' fence keeps it from writing, so all it still does is hold the slot.
 func (s *Source) freeSlot(ctx context.Context, conn *pgx.Conn) error {
 	wait := retry.Backoff{Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
-	deadline := time.Now().Add(slotPatience)
-	told := false
+	began, told := time.Now(), false
 	for attempt := 0; ; attempt++ {
 		i, err := s.loadSlot(ctx, conn)
 		if err != nil || i.activePID == 0 {
 			return err
 		}
-		if i.activeOurs && !told && attempt > 0 {
+		if i.activeOurs && !told && time.Since(began) > leaveTime {
 			if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend($1)", i.activePID); err != nil {
 				return fmt.Errorf("disconnect the slot's former reader: %w", err)
 			}
 			s.cfg.Logger.Warn("disconnected the former reader of the slot", "slot", s.cfg.Slot, "pid", i.activePID)
 			told = true
 		}
-		if time.Now().After(deadline) {
+		if time.Since(began) > slotPatience {
 			return s.slotInUse(i)
 		}
 		if err := wait.Wait(ctx, attempt); err != nil {

@@ -29,7 +29,6 @@ type Source struct {
 	confirmed atomic.Uint64
 	received  atomic.Uint64
 	urgent    atomic.Bool   // the server waits for the next confirmation
-	asking    atomic.Bool   // wanted: a keepalive from the server
 	wake      chan struct{} // capacity 1
 
 	// Of Run's goroutine.

@@ -226,11 +226,8 @@ func (st *stream) keepalive(ctx context.Context, end LSN, clock int64, reply boo
 		return nil
 	}
 	st.s.received.Store(max(st.s.received.Load(), uint64(end)))
-	if b := st.barrier; b != nil {
-		if end < b.slot.at {
-			// Nothing may come for long; ask again as soon as the server can have moved.
-			st.s.asking.Store(true)
-		} else if err := st.cross(ctx); err != nil {
+	if b := st.barrier; b != nil && end >= b.slot.at {
+		if err := st.cross(ctx); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,40 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"shelfstream/internal/fault"
+	"shelfstream/schemas"
+)
+
+// Describe gives the shape that each captured table will be published in, by the name the configuration gives it, without reading a row or changing
+// anything. What Preflight faults is an error here too; tables that do not exist are left out.
+func (s *Source) Describe(ctx context.Context) (map[string]*schemas.Table, error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer closeSQL(conn)
+	cat, err := loadCatalog(ctx, conn, &s.cfg)
+	if err != nil {
+		return nil, s.undescribed(err)
+	}
+	pub, err := loadPublication(ctx, conn, s.cfg.Publication)
+	if err != nil {
+		return nil, s.undescribed(err)
+	}
+	shapes := map[string]*schemas.Table{}
+	for _, table := range sortedTables(cat.tables) {
+		sh, _, err := s.snapshotShape(cat.tables[table], cat, pub)
+		if err != nil {
+			return nil, fmt.Errorf("describe the table %s: %w", table, err)
+		}
+		shapes[table] = sh.table
+	}
+	return shapes, nil
+}
+
+func (s *Source) undescribed(err error) error {
+	return &fault.Fault{Class: fault.Environment, Where: "source " + s.cfg.Source, What: "the tables' columns cannot be read", Fix: "see the server's message", Err: err}
+}
