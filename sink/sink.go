@@ -59,7 +59,9 @@ type Parked struct {
 	Key string
 	// SourceTSMS is as in Record.
 	SourceTSMS int64
-	Fault      *fault.Fault
+	// Since is when the target first refused it, where a target lists what it holds; else zero.
+	Since time.Time
+	Fault *fault.Fault
 }
 
 // Batch is one transaction's worth of a partition.
@@ -144,6 +146,11 @@ type Pruner interface {
 	Prune(ctx context.Context, v View, keys [][]schemas.Value, still func(next map[int32]int64) ([]bool, error)) (removed int, err error)
 	// Pruned notes that the comparison is done: Place.Prune is cleared for every partition of the topic.
 	Pruned(ctx context.Context, v View) error
+}
+
+// DryChecker is an extra ability of a Target: Check without changing anything. What Check would make is not missing; that it may not be made is a fault.
+type DryChecker interface {
+	DryCheck(ctx context.Context, views []View) (fault.List, error)
 }
 
 // Looker is an extra ability of a Target: it shows what it has of one key, for explain.

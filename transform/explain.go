@@ -16,6 +16,9 @@ import (
 	"shelfstream/schemas"
 )
 
+// ErrNoSuchProduct is the cause of Explain's fault for a key that the state holds nothing of.
+var ErrNoSuchProduct = errors.New("the state holds nothing of this key")
+
 // Explanation says how a product came to be what it is.
 type Explanation struct {
 	View string `json:"view"`
@@ -65,7 +68,7 @@ type RowOrigin struct {
 }
 
 // Explain explains one product out of the state, which it only reads. key is the product's key as text; the parts of a composite key have
-// a slash between.
+// a slash between. The error is ErrNoSuchProduct, in a *fault.Fault, for a key that no row and no product has.
 func (r *Runner) Explain(ctx context.Context, key string) (*Explanation, error) {
 	r.mu.Lock()
 	b := r.bound
@@ -111,7 +114,7 @@ func (e *evaluation) explain(ctx context.Context, product []byte) (x *Explanatio
 	e.explainFacts(x)
 	if e.in.Root == nil && e.facts.emitted == nil && e.facts.parked == nil && len(e.origins) == 0 {
 		return nil, &fault.Fault{Where: fmt.Sprintf("view %s, key %s", x.View, x.Key), What: "no such product in the state",
-			Fix: "check the key; a product of another worker's partition is explained by that worker"}
+			Fix: "check the key; a product of another worker's partition is explained by that worker", Err: ErrNoSuchProduct}
 	}
 	if e.in.Root == nil {
 		return x, nil

@@ -21,8 +21,8 @@ func checkCommand() command {
 		name: "check", summary: "find every fault of the configuration and, with -connect, of the systems it names",
 		help: `
 Without -connect nothing but files is looked at. With it the brokers, the registry, every source and every sink are asked for what they need
-to have, and views and rules are checked against the tables' real columns; all faults are listed at once, each with its remedy. A
-sink's tables with 'create: true' are made if they are missing, as are Shelfstream's own; nothing else is changed.`,
+to have, and views and rules are checked against the tables' real columns; all faults are listed at once, each with its remedy. Nothing is
+changed in any of them: what a run would make itself is not missing.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var c common
 			var connect, show bool

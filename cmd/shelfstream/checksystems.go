@@ -176,6 +176,11 @@ func (k *checker) sink(ctx context.Context, a *app, name string, views []string,
 		k.later(what, fmt.Sprintf("its tables can be compared when the columns of %s are known", strings.Join(missing, ", ")))
 		return
 	}
-	faults, err := target.Check(ctx, known)
+	dry, ok := target.(sink.DryChecker)
+	if !ok {
+		k.later(what, "this kind of sink can only be checked by a run")
+		return
+	}
+	faults, err := dry.DryCheck(ctx, known)
 	k.say(what, faults.Err(), err)
 }

@@ -100,8 +100,8 @@ func (a *app) explain(ctx context.Context, explainers map[string]explainer, view
 	}
 	found, err := e.Explain(ctx, key)
 	if err != nil {
-		if l := fault.All(err); len(l) > 0 && l[0].Class == fault.Runtime {
-			return nil, &notFound{l}
+		if errors.Is(err, transform.ErrNoSuchProduct) {
+			return nil, &notFound{fault.All(err)}
 		}
 		return nil, err
 	}

@@ -176,7 +176,7 @@ func (a *app) parkedRecords(ctx context.Context, name string, limit int) ([]stat
 	}
 	out := make([]status.Parked, len(list))
 	for i, p := range list {
-		out[i] = status.Parked{Key: p.Key, Topic: p.Topic, Partition: p.Partition, Offset: p.Offset}
+		out[i] = status.Parked{Key: p.Key, Topic: p.Topic, Partition: p.Partition, Offset: p.Offset, Since: p.Since}
 		if p.Fault != nil {
 			out[i].Where, out[i].What, out[i].Fix = p.Fault.Where, p.Fault.What, p.Fault.Fix
 		}

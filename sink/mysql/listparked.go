@@ -12,7 +12,7 @@ import (
 // database in which no sink has run yet holds nothing.
 func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, error) {
 	out := []sink.Parked{}
-	err := scanAll(ctx, t.db, "SELECT topic, `partition`, UNIX_TIMESTAMP(CONVERT_TZ(first_seen, '+00:00', @@session.time_zone)), "+parkedColumns+
+	err := scanAll(ctx, t.db, "SELECT topic, `partition`, UNIX_TIMESTAMP(first_seen), "+parkedColumns+
 		" FROM shelfstream_parked WHERE sink = ? ORDER BY first_seen, topic, `partition`, `offset` LIMIT ?",
 		func(scan func(...any) error) error {
 			p := sink.Parked{Fault: &fault.Fault{Class: fault.Runtime}}

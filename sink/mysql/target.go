@@ -54,12 +54,13 @@ const (
 )
 
 var (
-	_ sink.Target   = (*Target)(nil)
-	_ sink.Rewinder = (*Target)(nil)
-	_ sink.Pruner   = (*Target)(nil)
-	_ sink.Looker   = (*Target)(nil)
-	_ sink.Session  = (*session)(nil)
-	_ sink.Retrier  = (*session)(nil)
+	_ sink.Target     = (*Target)(nil)
+	_ sink.Rewinder   = (*Target)(nil)
+	_ sink.Pruner     = (*Target)(nil)
+	_ sink.Looker     = (*Target)(nil)
+	_ sink.DryChecker = (*Target)(nil)
+	_ sink.Session    = (*session)(nil)
+	_ sink.Retrier    = (*session)(nil)
 )
 
 // Open makes a target from a valid configuration; it does not connect yet.
@@ -141,10 +142,7 @@ func (t *Target) check(ctx context.Context, views []sink.View) (fault.List, erro
 		}
 	}
 	if len(faults) > 0 {
-		for _, f := range faults {
-			f.Where = fmt.Sprintf("sink %s: database %s: %s", t.name, t.dbName, f.Where)
-		}
-		return faults, nil
+		return t.placed(faults), nil
 	}
 	for _, vp := range plans {
 		for _, p := range vp.all() {
@@ -153,6 +151,14 @@ func (t *Target) check(ctx context.Context, views []sink.View) (fault.List, erro
 	}
 	t.planned.Store(&planSet{views: plans, maxPacket: packet})
 	return nil, nil
+}
+
+// placed puts the sink and the database before the place of each fault.
+func (t *Target) placed(faults fault.List) fault.List {
+	for _, f := range faults {
+		f.Where = fmt.Sprintf("sink %s: database %s: %s", t.name, t.dbName, f.Where)
+	}
+	return faults
 }
 
 // all lists a view's tables, roots first.
