@@ -1,0 +1,193 @@
+package mysql
+
+import (
+	"strings"
+	"testing"
+
+	"shelfstream/schemas"
+	"shelfstream/sink"
+)
+
+// wines is a view with a key of two columns, a list of records, a list of texts, and one column of each type.
+func wines() sink.View {
+	text := schemas.Type{Kind: schemas.KindText}
+	image := schemas.Type{Kind: schemas.KindRecord, Fields: []schemas.Column{{Name: "url", Type: schemas.Type{Kind: schemas.KindText, Length: 300}}, {Name: "width", Type: schemas.Type{Kind: schemas.KindInt, Bits: 16}}}}
+	col := func(name string, t schemas.Type) schemas.Column {
+		return schemas.Column{Name: name, Type: t, Nullable: true}
+	}
+	return sink.View{Name: "wine", Topic: "p.wine", Table: &schemas.Table{Name: "p.wine", Key: []int{0, 1}, Columns: []schemas.Column{
+		{Name: "no", Type: text}, {Name: "year", Type: schemas.Type{Kind: schemas.KindInt, Bits: 32}},
+		col("price", schemas.Type{Kind: schemas.KindDecimal, Precision: 12, Scale: 2}), col("any", schemas.Type{Kind: schemas.KindDecimal}),
+		col("short", schemas.Type{Kind: schemas.KindText, Length: 40}), col("long", text), col("kind", schemas.Type{Kind: schemas.KindEnum, Symbols: []string{"red", "white"}}),
+		col("bin", schemas.Type{Kind: schemas.KindBytes}), col("day", schemas.Type{Kind: schemas.KindDate}), col("at", schemas.Type{Kind: schemas.KindTimestampTZ}),
+		col("clock", schemas.Type{Kind: schemas.KindTime}), col("ok", schemas.Type{Kind: schemas.KindBool}), col("id", schemas.Type{Kind: schemas.KindUUID}),
+		col("doc", schemas.Type{Kind: schemas.KindJSON}), col("f", schemas.Type{Kind: schemas.KindFloat, Bits: 64}), col("g", schemas.Type{Kind: schemas.KindFloat, Bits: 32}),
+		col("images", schemas.Type{Kind: schemas.KindArray, Elem: &image}), col("tags", schemas.Type{Kind: schemas.KindArray, Elem: &text}),
+	}}}
+}
+
+func planOne(t *testing.T, tables map[string]TableConfig) *viewPlan {
+	t.Helper()
+	plans, faults := plan(&Config{Tables: tables}, []sink.View{wines()})
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plans["wine"]
+}
+
+func TestCreateTable(t *testing.T) {
+	vp := planOne(t, map[string]TableConfig{
+		"wine": {From: "wine", Delete: "soft"}, "image": {From: "wine.images"}, "tag": {From: "wine.tags", Columns: map[string]string{"wine_no": "no", "tag": "value"}},
+	})
+	exact := " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
+	for name, c := range map[string]struct {
+		p    *tablePlan
+		want string
+	}{
+		"root": {vp.roots[0], "CREATE TABLE IF NOT EXISTS `wine` (\n  `no` varchar(191)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `price` decimal(12,2) NULL,\n  `any` decimal(65,30) NULL,\n" +
+			"  `short` varchar(40)" + exact + " NULL,\n  `long` longtext" + exact + " NULL,\n  `kind` varchar(191)" + exact + " NULL,\n  `bin` longblob NULL,\n  `day` date NULL,\n  `at` datetime(6) NULL,\n" +
+			"  `clock` time(6) NULL,\n  `ok` tinyint(1) NULL,\n  `id` char(36)" + exact + " NULL,\n  `doc` json NULL,\n  `f` double NULL,\n  `g` float NULL,\n  `tags` json NULL,\n" +
+			"  `deleted` tinyint(1) NOT NULL DEFAULT 0,\n  PRIMARY KEY (`no`, `year`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
+		"list of records": {vp.lists[0], "CREATE TABLE IF NOT EXISTS `image` (\n  `no` varchar(191)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
+			"  `url` varchar(300)" + exact + " NULL,\n  `width` smallint NULL,\n  PRIMARY KEY (`no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
+		"list of texts": {vp.lists[1], "CREATE TABLE IF NOT EXISTS `tag` (\n  `wine_no` varchar(191)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
+			"  `tag` longtext" + exact + " NULL,\n  PRIMARY KEY (`wine_no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
+	} {
+		if got := c.p.createTable(dialect{}); got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+	if got := vp.roots[0].createTable(dialect{maria: true}); !strings.Contains(got, "utf8mb4_nopad_bin") {
+		t.Error("MariaDB's exact collation is missing")
+	}
+}
+
+// TestStatements writes a batch and a tombstone as SQL.
+func TestStatements(t *testing.T) {
+	vp := planOne(t, map[string]TableConfig{
+		"wine":  {From: "wine", Columns: map[string]string{"no": "no", "year": "year", "name": "short"}},
+		"image": {From: "wine.images"},
+	})
+	made := func(p *tablePlan, uniques ...uniqueIndex) {
+		info := &tableInfo{columns: map[string]columnInfo{}, uniques: append([]uniqueIndex{{name: "PRIMARY", columns: p.names(p.key)}}, uniques...)}
+		for _, c := range p.columns {
+			ci := columnInfo{name: c.name, dataType: "varchar", columnType: "varchar(50)", length: 50, nullable: true, collation: "utf8mb4_nopad_bin"}
+			if c.typ.Kind == schemas.KindInt {
+				ci = columnInfo{name: c.name, dataType: "int", columnType: "int", nullable: true}
+			}
+			ci.classify()
+			info.columns[c.name] = ci
+		}
+		p.bind(info)
+	}
+	made(vp.roots[0], uniqueIndex{name: "name", columns: []string{"name"}})
+	made(vp.lists[0])
+	row := make([]schemas.Value, len(wines().Table.Columns))
+	row[0], row[1], row[4] = schemas.Text("it's"), schemas.Int(2020), schemas.Text("Chablis")
+	row[16] = schemas.Value{Kind: schemas.KindArray, List: []schemas.Value{{Kind: schemas.KindRecord, List: []schemas.Value{schemas.Text("u"), schemas.Int(7)}}}}
+	e := encoder{sink: "shop"}
+	e.st.reset(vp)
+	for _, r := range []sink.Record{{KeyValues: row[:2], Row: row}, {KeyValues: []schemas.Value{schemas.Text("x"), schemas.Int(1)}}} {
+		if f := e.add(vp, &r); f != nil {
+			t.Fatal(f)
+		}
+	}
+	// One that does not fit leaves nothing behind, though its first values were written.
+	long := append([]schemas.Value{}, row...)
+	long[16] = schemas.Value{Kind: schemas.KindArray, List: []schemas.Value{row[16].List[0], {Kind: schemas.KindRecord, List: []schemas.Value{schemas.Text(strings.Repeat("u", 51)), schemas.Int(7)}}}}
+	if f := e.add(vp, &sink.Record{KeyValues: row[:2], Row: long}); f == nil || !strings.Contains(f.What, "images.url (element 1)") {
+		t.Errorf("too long an element: %v", f)
+	}
+	b := packetBuilder{limit: 1 << 20, rows: 1000}
+	b.add(&e.st)
+	want := "DELETE FROM `image` WHERE (`no`, `year`) IN (('x',1));\n" +
+		"DELETE FROM `wine` WHERE (`no`, `year`) IN (('x',1));\n" +
+		"DELETE FROM `image` WHERE (`no` = 'it\\'s' AND `year` = 2020 AND `position` >= 1);\n" +
+		"INSERT INTO `wine` (`name`, `no`, `year`) VALUES ('Chablis','it\\'s',2020) ON DUPLICATE KEY UPDATE `no` = IF(CAST(`no` AS BINARY) = CAST(VALUES(`no`) AS BINARY) AND `year` = VALUES(`year`), `no`, NULL), `name` = VALUES(`name`);\n" +
+		"INSERT INTO `image` (`no`, `year`, `position`, `url`, `width`) VALUES ('it\\'s',2020,0,'u',7) ON DUPLICATE KEY UPDATE `url` = VALUES(`url`), `width` = VALUES(`width`)"
+	packets := b.finish()
+	if len(packets) != 1 || string(packets[0]) != want {
+		t.Errorf("%d packets:\n%s\nwant\n%s", len(packets), packets[0], want)
+	}
+}
+
+// Statements and packets stay within their bounds, and nothing is lost between them.
+func TestPackets(t *testing.T) {
+	var items []byte
+	var ends []int
+	for i := range 100 {
+		if i > 0 {
+			items = append(items, ',')
+		}
+		items = append(items, '(')
+		items = append(items, strings.Repeat("x", i)...)
+		items = append(items, ')')
+		ends = append(ends, len(items))
+	}
+	b := packetBuilder{limit: 800, rows: 7}
+	b.statement("START TRANSACTION")
+	b.chunks("INSERT ", items, ends, 1, " END")
+	b.statement("COMMIT")
+	rows := 0
+	for _, p := range b.finish() {
+		if len(p) > 800 {
+			t.Errorf("a packet of %d bytes", len(p))
+		}
+		for _, s := range strings.Split(string(p), ";\n") {
+			if s == "START TRANSACTION" || s == "COMMIT" {
+				continue
+			}
+			s = strings.TrimSuffix(strings.TrimPrefix(s, "INSERT "), " END")
+			for _, item := range strings.Split(s, ",") {
+				if item != "("+strings.Repeat("x", rows)+")" {
+					t.Fatalf("item %d is %q", rows, item)
+				}
+				rows++
+			}
+			if n := strings.Count(s, ",") + 1; n > 7 {
+				t.Errorf("a statement of %d rows", n)
+			}
+		}
+	}
+	if rows != 100 {
+		t.Errorf("%d rows", rows)
+	}
+}
+
+func TestPlanFaults(t *testing.T) {
+	for want, c := range map[string]TableConfig{
+		`there is no view "beer"`:                                  {From: "beer"},
+		`view wine has no list "bottles"`:                          {From: "wine.bottles"},
+		`view wine has no list "price"`:                            {From: "wine.price"},
+		`there is no field "prise" in wine`:                        {From: "wine", Columns: map[string]string{"p": "prise"}},
+		`the table gets no column "sku"`:                           {From: "wine", Key: []string{"sku"}},
+		"lacks year, without which two products could share a row": {From: "wine", Key: []string{"no"}},
+		"names more columns than the view's key":                   {From: "wine", Key: []string{"no", "year", "price"}},
+		`.round: the table gets no column "nothing"`:               {From: "wine", Round: []string{"nothing"}},
+	} {
+		_, faults := plan(&Config{Tables: map[string]TableConfig{"t": c}}, []sink.View{wines()})
+		if len(faults) == 0 || !strings.Contains(faults.Error(), want) || faults[0].Fix == "" || !strings.HasPrefix(faults[0].Where, "mysql.tables.t") {
+			t.Errorf("%+v: %v, want %q", c, faults, want)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	good := Config{DSN: "u:p@tcp(127.0.0.1:3306)/shop", Tables: map[string]TableConfig{"product": {From: "product"}, "product_image": {From: "product.images"}}}
+	if f := good.Validate(); len(f) > 0 {
+		t.Fatal(f)
+	}
+	bad := Config{DSN: "secret:hunter2@nowhere", MaxRows: -1, Tables: map[string]TableConfig{
+		"a": {}, "b": {From: "x.y.z"}, "c": {From: "x", Delete: "soon"}, "d": {From: "x", SoftDeleteColumn: "gone"}, "e": {From: "x.l", Delete: "soft"},
+		"f": {From: "x", Infinity: "zero"}, "g": {From: "x", Unfit: "cut"}, "shelfstream_offsets": {From: "x"},
+	}}
+	faults := bad.Validate()
+	for _, where := range []string{"mysql.dsn", "mysql.tables.a.from", "mysql.tables.b.from", "mysql.tables.c.delete", "mysql.tables.d.soft_delete_column", "mysql.tables.e.delete", "mysql.tables.f.infinity", "mysql.tables.g.unfit", "mysql.tables.shelfstream_offsets"} {
+		if !strings.Contains(faults.Error(), where+":") {
+			t.Errorf("nothing is said of %s", where)
+		}
+	}
+	if strings.Contains(faults.Error(), "hunter2") {
+		t.Errorf("the password is shown: %v", faults)
+	}
+}
