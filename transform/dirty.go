@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -78,7 +79,7 @@ func (t *task) markDirty(b *pebble.Batch, product []byte) error {
 }
 
 // markDue makes every product wait whose time has come.
-func (t *task) markDue(now time.Time) error {
+func (t *task) markDue(ctx context.Context, now time.Time) error {
 	lower := t.prefix.key(nil, kindWake)
 	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: t.prefix.wake(nil, now.UnixMicro()+1, nil)})
 	if err != nil {
@@ -91,7 +92,7 @@ func (t *task) markDue(now time.Time) error {
 		}
 		// The entry itself goes when the product is evaluated and its next instant is known.
 		if b.Len() >= applyBatchBytes {
-			if err := t.commitApplied(); err != nil {
+			if err := t.commitApplied(ctx); err != nil {
 				return err
 			}
 		}
@@ -99,7 +100,7 @@ func (t *task) markDue(now time.Time) error {
 	if err := it.Close(); err != nil {
 		return fmt.Errorf("read the time index: %w", err)
 	}
-	return t.commitApplied()
+	return t.commitApplied(ctx)
 }
 
 // nextWake is the first instant in the time index.

@@ -172,8 +172,8 @@ func (e *evaluation) settle(ctx context.Context) error {
 	if err := e.t.saveOutput(c.batch, c.mark); err != nil {
 		return err
 	}
-	if err := c.batch.Commit(pebble.NoSync); err != nil {
-		return fmt.Errorf("write the state store: %w", err)
+	if err := e.t.commit(ctx, c.batch); err != nil {
+		return err
 	}
 	return c.batch.Close()
 }

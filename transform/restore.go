@@ -46,7 +46,7 @@ func (t *task) restore(ctx context.Context) error {
 	if err := t.countParked(); err != nil {
 		return err
 	}
-	if err := t.checkRules(); err != nil {
+	if err := t.checkRules(ctx); err != nil {
 		return err
 	}
 	return t.openFeeds(ctx)
@@ -99,7 +99,7 @@ func (t *task) checkLayout() error {
 }
 
 // checkRules makes every product wait if the rules are not those under which the state was evaluated.
-func (t *task) checkRules() error {
+func (t *task) checkRules(ctx context.Context) error {
 	want := t.program.Hash()
 	k := t.prefix.meta(nil, metaRules)
 	have, err := t.store.get(nil, k)
@@ -123,7 +123,7 @@ func (t *task) checkRules() error {
 			return errors.Join(err, it.Close())
 		}
 		if b.Len() > applyBatchBytes {
-			if err := t.commitApplied(); err != nil {
+			if err := t.commitApplied(ctx); err != nil {
 				return errors.Join(err, it.Close())
 			}
 		}
@@ -135,7 +135,7 @@ func (t *task) checkRules() error {
 	if err := b.Set(k, want[:], nil); err != nil {
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
-	return t.commitApplied()
+	return t.commitApplied(ctx)
 }
 
 // restoreMarks reads the marks that an earlier run left.
@@ -201,7 +201,7 @@ func (t *task) restoreOutput(ctx context.Context, topic, meta string, take func(
 			return err
 		}
 		if b.Len() > applyBatchBytes {
-			return t.commitApplied()
+			return t.commitApplied(ctx)
 		}
 		return nil
 	})
@@ -211,7 +211,7 @@ func (t *task) restoreOutput(ctx context.Context, topic, meta string, take func(
 	if err := b.Set(t.prefix.meta(nil, meta), binary.BigEndian.AppendUint64(nil, uint64(end)), nil); err != nil {
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
-	return t.commitApplied()
+	return t.commitApplied(ctx)
 }
 
 // outputLost: the output topic is shorter than it was, so it was made anew or lost records. Everything is sent again.

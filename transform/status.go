@@ -46,6 +46,9 @@ func (r *Runner) Status() status.Stage {
 			s.Faults = fault.List{{Where: "view " + r.cfg.View.Name, What: r.err.Error()}}
 		}
 	}
+	if f := r.cfg.Store.full(); f != nil {
+		s.Faults = append(s.Faults, f)
+	}
 	now := r.cfg.Clock()
 	for _, t := range r.tasks {
 		t.watch.set(func(o *observer) {

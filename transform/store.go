@@ -11,7 +11,9 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"shelfstream/internal/diskspace"
 	"shelfstream/internal/fault"
 )
 
@@ -21,13 +23,20 @@ type StoreOptions struct {
 	CacheMB int
 	// ReadOnly opens the state of a pipeline that is not running, to look at it.
 	ReadOnly bool
-	Logger   *slog.Logger
+	// Fatal is called when the store cannot go on, such as when a disk fails under it, and must not return; nil panics. What the store holds is then
+	// as after a crash of the process: nothing is lost.
+	Fatal  func(error)
+	Logger *slog.Logger
 }
 
 // Store holds the state of every task in this process. It is a cache of the topics: deleting its directory while the process is stopped
 // costs time only. Methods may be called by several tasks at once; each task writes its own keys only.
 type Store struct {
-	db *pebble.DB
+	db   *pebble.DB
+	dir  string
+	room *diskspace.Guard
+	// closing ends what waits for disk space inside Pebble.
+	closing chan struct{}
 
 	mu    sync.Mutex
 	views map[string]uint16
@@ -47,6 +56,12 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 			return nil, &fault.Fault{Class: fault.Environment, Where: dir, What: "no state here", Fix: "name the directory of the pipeline's state in state.dir, or start the pipeline", Err: err}
 		}
 	}
+	s := &Store{dir: dir, closing: make(chan struct{}), views: map[string]uint16{}}
+	if !o.ReadOnly {
+		if err := s.watchDisk(o.Logger); err != nil {
+			return nil, err
+		}
+	}
 	cache := pebble.NewCache(int64(o.CacheMB) << 20)
 	defer cache.Unref()
 	opts := &pebble.Options{
@@ -58,7 +73,8 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 		MaxOpenFiles:                500,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		ReadOnly:                    o.ReadOnly,
-		Logger:                      quiet{o.Logger},
+		Logger:                      quiet{o.Logger, dir, o.Fatal},
+		FS:                          vfs.OnDiskFull(vfs.Default, s.holdWrites),
 		// Sync in the background so that a flush does not stall on a burst of dirty pages.
 		BytesPerSync:    512 << 10,
 		WALBytesPerSync: 512 << 10,
@@ -68,16 +84,53 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	for i := 1; i < len(opts.Levels); i++ {
 		opts.Levels[i] = opts.Levels[0]
 	}
-	db, err := pebble.Open(dir, opts)
-	if err != nil {
-		return nil, &fault.Fault{Class: fault.Environment, Where: dir, What: "cannot open the state store",
+	var err error
+	if s.db, err = pebble.Open(dir, opts); err != nil {
+		return nil, &fault.Fault{Class: fault.Environment, Where: "state.dir " + dir, What: "cannot open the state store",
 			Fix: "see that no other shelfstream uses this state.dir and that the disk has space; the state is a cache, its directory may be deleted while shelfstream is stopped", Err: err}
 	}
-	return &Store{db: db, views: map[string]uint16{}}, nil
+	return s, nil
 }
 
 // Close flushes and closes the store; every task must have ended.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	close(s.closing)
+	return s.db.Close()
+}
+
+// keptFree is what is left free on the disk at most: Pebble writes its memtables and compactions out after a batch was committed.
+const keptFree = 64 << 20
+
+// watchDisk refuses a disk that is full already, and watches it from then on.
+func (s *Store) watchDisk(log *slog.Logger) error {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return &fault.Fault{Class: fault.Environment, Where: "state.dir " + s.dir, What: "the state's directory cannot be made", Fix: "check the path and its permissions", Err: err}
+	}
+	var err error
+	if s.room, err = diskspace.New("state.dir", s.dir, keptFree, log); err != nil {
+		return &fault.Fault{Class: fault.Environment, Where: "state.dir " + s.dir, What: "the state's directory cannot be looked at", Fix: "check the path and its permissions", Err: err}
+	}
+	if !s.room.Room(0) {
+		return s.room.Fault()
+	}
+	return nil
+}
+
+// holdWrites is called by Pebble when a write met a full disk all the same, since others write there too. The write is repeated when it
+// returns, and every other write waits for it.
+func (s *Store) holdWrites() {
+	if s.room != nil {
+		s.room.WaitUnless(s.closing, 1) // when Close ends it the write fails again, and Pebble says so
+	}
+}
+
+// full says that writing waits for room on the disk; nil while it does not.
+func (s *Store) full() *fault.Fault {
+	if s == nil || s.room == nil {
+		return nil
+	}
+	return s.room.Fault()
+}
 
 // DiskBytes is how much the store uses on disk.
 func (s *Store) DiskBytes() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
@@ -132,7 +185,11 @@ func (s *Store) get(dst, key []byte) ([]byte, error) {
 }
 
 // quiet sends Pebble's messages to slog: errors as errors, the rest as debug.
-type quiet struct{ log *slog.Logger }
+type quiet struct {
+	log   *slog.Logger
+	dir   string
+	fatal func(error)
+}
 
 func (q quiet) Infof(format string, args ...any) {
 	if q.log != nil {
@@ -148,5 +205,11 @@ func (q quiet) Errorf(format string, args ...any) {
 
 // Fatalf must not return (Pebble's contract): the store is no longer sound, and a restart rebuilds from the topics.
 func (q quiet) Fatalf(format string, args ...any) {
+	if q.fatal != nil {
+		q.fatal(&fault.Fault{
+			Class: fault.Environment, Where: "state.dir " + q.dir, What: "the state can no longer be written: " + fmt.Sprintf(format, args...),
+			Fix: "see that its disk works and has room, then start again: nothing is lost, what the state lacks is read from the topics",
+		})
+	}
 	panic("state store: " + fmt.Sprintf(format, args...))
 }

@@ -224,7 +224,7 @@ func (t *task) step(ctx context.Context, tgt *target) error {
 		return err
 	}
 	t.zoneNow = started
-	if err := t.markDue(started); err != nil {
+	if err := t.markDue(ctx, started); err != nil {
 		return err
 	}
 	emitted, err := t.eval.run(ctx, tgt)
@@ -255,7 +255,7 @@ func (t *task) advance(ctx context.Context, tgt *target) error {
 			}
 		}
 	}
-	return t.commitApplied()
+	return t.commitApplied(ctx)
 }
 
 // fill sees to it that the feed has a batch, whatever its offset.
@@ -268,7 +268,7 @@ func (t *task) fill(ctx context.Context, f *feed) error {
 	if b == nil {
 		// A wait is a good moment to hand what we have to the store.
 		if t.batch != nil && t.batch.Len() > applyBatchBytes/4 {
-			if err := t.commitApplied(); err != nil {
+			if err := t.commitApplied(ctx); err != nil {
 				return err
 			}
 		}
@@ -305,7 +305,7 @@ func (t *task) consume(ctx context.Context, f *feed, want int64) error {
 		}
 		f.next = r.Offset + 1
 		if t.batch.Len() >= applyBatchBytes {
-			if err := t.commitApplied(); err != nil {
+			if err := t.commitApplied(ctx); err != nil {
 				return err
 			}
 		}
@@ -317,7 +317,7 @@ func (t *task) consume(ctx context.Context, f *feed, want int64) error {
 }
 
 // commitApplied writes rows, marks and the offsets that cover them as one.
-func (t *task) commitApplied() error {
+func (t *task) commitApplied(ctx context.Context) error {
 	for _, f := range t.feeds {
 		if f.next != f.saved {
 			if err := t.saveOffset(t.openBatch(), f); err != nil {
@@ -329,12 +329,30 @@ func (t *task) commitApplied() error {
 		return nil
 	}
 	n := t.batch.Count()
-	if err := t.batch.Commit(pebble.NoSync); err != nil {
-		return fmt.Errorf("write the state store: %w", err)
+	if err := t.commit(ctx, t.batch); err != nil {
+		return err
 	}
 	t.watch.set(func(o *observer) { o.applied += int64(n) })
 	t.batch.Reset()
 	clear(t.owners)
+	return nil
+}
+
+// commit writes a batch as soon as the disk has room for it.
+func (t *task) commit(ctx context.Context, b *pebble.Batch) error {
+	if !t.store.room.Room(b.Len()) {
+		var state, waiting string
+		t.watch.set(func(o *observer) {
+			state, waiting, o.state, o.waiting = o.state, o.waiting, "waiting for disk space", t.store.dir
+		})
+		if err := t.store.room.Wait(ctx, b.Len()); err != nil {
+			return err
+		}
+		t.watch.set(func(o *observer) { o.state, o.waiting = state, waiting })
+	}
+	if err := b.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("write the state store: %w", err)
+	}
 	return nil
 }
 

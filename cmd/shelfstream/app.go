@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -47,6 +48,7 @@ type app struct {
 
 	brokers     []string
 	registryURL string
+	broker      *embedded.Broker // nil unless the log lives in this process
 	client      *kafka.Client
 	registry    *registry.Client
 	store       *transform.Store
@@ -114,7 +116,7 @@ func (a *app) embeddedLog(ctx context.Context, r role) error {
 		return err
 	}
 	a.onClose(func(context.Context) error { return b.Close() })
-	a.brokers = []string{b.Addr()}
+	a.brokers, a.broker = []string{b.Addr()}, b
 	return nil
 }
 
@@ -172,13 +174,19 @@ func (a *app) registryTopic() string {
 
 // openStore opens the transform's state.
 func (a *app) openStore(readOnly bool) error {
-	s, err := transform.OpenStore(a.cfg.StateDir(), transform.StoreOptions{CacheMB: a.cfg.State.CacheMB, ReadOnly: readOnly, Logger: a.log})
+	s, err := transform.OpenStore(a.cfg.StateDir(), transform.StoreOptions{CacheMB: a.cfg.State.CacheMB, ReadOnly: readOnly, Fatal: a.die, Logger: a.log})
 	if err != nil {
 		return err
 	}
 	a.store = s
 	a.onClose(func(context.Context) error { return s.Close() })
 	return nil
+}
+
+// die ends the process at once, for what must not return: the state's files and everything else are then as after a crash, which loses nothing.
+func (a *app) die(err error) {
+	a.log.Error("the process ends at once", "error", a.cfg.Redact(err.Error()))
+	os.Exit(fault.ExitCode(err))
 }
 
 // target opens a sink's connector once.

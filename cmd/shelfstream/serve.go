@@ -53,6 +53,7 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 	for _, s := range stages {
 		g.Go(func() error { return runStage(gctx, s) })
 	}
+	g.Go(func() error { return a.watchBroker(gctx) })
 	err = g.Wait()
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, errSignal) && !errors.Is(cause, context.Canceled) {
 		err = cause
@@ -61,6 +62,19 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 		a.log.Info("pipeline has ended")
 	}
 	return err
+}
+
+// watchBroker ends with the fault of an embedded log that cannot be written any more.
+func (a *app) watchBroker(ctx context.Context) error {
+	if a.broker == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-a.broker.Failed():
+		return a.broker.Fault()
+	}
 }
 
 // runStage runs one stage; an end that nobody asked for is a fault.
@@ -96,6 +110,11 @@ func (a *app) admin(ctx context.Context, stages []stage, version string) (*statu
 		Ready: func() error {
 			if ctx.Err() != nil {
 				return errors.New("the process is ending")
+			}
+			if a.broker != nil {
+				if f := a.broker.Fault(); f != nil {
+					return f
+				}
 			}
 			return nil
 		},

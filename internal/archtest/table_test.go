@@ -29,7 +29,7 @@ var table = []folder{
 	{path: "capture/postgres", own: source, tests: slices.Concat([]string{"capture/capturetest"}, stage, stageTest)},
 	{path: "capture/mysql", own: source, tests: slices.Concat([]string{"capture/capturetest"}, stage, stageTest)},
 
-	{path: "transform", own: slices.Concat(stage, []string{"transform/rules"}), tests: stageTest},
+	{path: "transform", own: slices.Concat(stage, []string{"transform/rules", "internal/diskspace"}), tests: stageTest},
 	{path: "transform/rules", own: []string{"schemas", "internal/fault"}},
 
 	{path: "sink", own: stage, tests: append([]string{"sink/sinktest"}, stageTest...)},
@@ -40,9 +40,10 @@ var table = []folder{
 	{path: "status", own: []string{"internal/fault"}},
 
 	{path: "internal/fault"},
+	{path: "internal/diskspace", own: []string{"internal/fault"}},
 	{path: "internal/retry", own: []string{"internal/fault"}},
 	{path: "internal/kafka", own: []string{"internal/fault", "internal/retry"}, tests: []string{"internal/kafka/embedded", "internal/testenv"}},
-	{path: "internal/kafka/embedded", own: []string{"internal/fault"}, tests: []string{"internal/kafka", "internal/testenv"}},
+	{path: "internal/kafka/embedded", own: []string{"internal/fault", "internal/diskspace"}, tests: []string{"internal/kafka", "internal/testenv"}},
 	{path: "internal/config", own: []string{"internal/fault", "schemas"}},
 	{path: "internal/testenv", own: []string{"internal/fault"}},
 	{path: "internal/testenv/embeddedlog", own: []string{"internal/fault", "internal/kafka/embedded"}},

@@ -38,6 +38,7 @@ type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
 	lock    *dirLock
+	disk    *disk
 	// endCleaner ends the cleaner and waits for it.
 	endCleaner func()
 
@@ -87,9 +88,13 @@ func Start(cfg Config) (*Broker, error) {
 		}
 		opts = append(opts, kfake.DataDir(filepath.Join(cfg.Dir, "data")), kfake.SyncWrites())
 	}
-	if cfg.Logger != nil {
-		opts = append(opts, kfake.WithLogger(logger{cfg.Logger}))
+	if b.disk, err = newDisk(cfg.Dir, cfg.Logger); err != nil {
+		return nil, errors.Join(err, b.lock.release())
 	}
+	if f := b.Fault(); f != nil {
+		return nil, errors.Join(f, b.lock.release())
+	}
+	opts = append(opts, kfake.WithLogger(&logger{cfg.Logger, b.disk}))
 	b.cluster, err = kfake.NewCluster(opts...)
 	if err != nil {
 		err = &fault.Fault{
@@ -98,6 +103,7 @@ func Start(cfg Config) (*Broker, error) {
 		}
 		return nil, errors.Join(err, b.lock.release())
 	}
+	b.disk.guard(b.cluster)
 	b.addr = b.cluster.ListenAddrs()[0]
 	ctx, stop := context.WithCancel(context.Background())
 	transport := &kgo.Transport{}
@@ -127,17 +133,23 @@ func (b *Broker) Close() error {
 
 // logger passes kfake's warnings on; the rest is about single requests. That something took long is for whoever looks for it: most of a
 // transaction's end is the wait for the disk, which every start does once.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log  *slog.Logger // may be nil
+	disk *disk
+}
 
 // Logf formats one of kfake's messages.
-func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
-	switch level {
-	case kfake.LogLevelError, kfake.LogLevelWarn:
-		if level == kfake.LogLevelWarn && strings.Contains(format, " slow ") {
-			l.log.Debug("embedded log", "message", fmt.Sprintf(format, args...))
-			return
-		}
-		l.log.Warn("embedded log", "message", fmt.Sprintf(format, args...))
-	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
+func (l *logger) Logf(level kfake.LogLevel, format string, args ...any) {
+	if level != kfake.LogLevelError && level != kfake.LogLevelWarn {
+		return
+	}
+	message := fmt.Sprintf(format, args...)
+	l.disk.heard(message)
+	switch {
+	case l.log == nil:
+	case level == kfake.LogLevelWarn && strings.Contains(format, " slow "):
+		l.log.Debug("embedded log", "message", message)
+	default:
+		l.log.Warn("embedded log", "message", message)
 	}
 }

@@ -161,3 +161,44 @@ func TestCompacts(t *testing.T) {
 		t.Fatalf("%+v, %v", last, err)
 	}
 }
+
+// TestRefusesAfterFailedWrite: kfake would take a batch that it could not write for a duplicate when it is sent again, and acknowledge it.
+func TestRefusesAfterFailedWrite(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	b, err := Start(Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	c := open(t, b.Addr())
+	if err := c.EnsureTopics(ctx, kafka.TopicSpec{Name: "t", Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	produce(ctx, t, c, "t", 0, 10)
+	b.disk.heard("compact t-0: read batch pass 1: EOF")
+	if b.Fault() != nil {
+		t.Fatal("failed by a message that is no failed write")
+	}
+	b.disk.heard("persist batch t-0: no space left on device")
+	<-b.Failed()
+	if f := b.Fault(); f == nil || f.Where != "log.data_dir "+dir || !strings.Contains(f.What, "no space left on device") || f.Fix == "" {
+		t.Errorf("the fault is %v", f)
+	}
+	p, err := c.NewProducer(ctx, kafka.ProducerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Produce(ctx, "t", 0, kafka.Record{Key: []byte("k"), Value: []byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if err := p.Flush(short); err == nil {
+		t.Error("a broker that cannot write acknowledges")
+	}
+	if n := count(ctx, t, c, "t"); n != 10 {
+		t.Errorf("%d records", n)
+	}
+}
