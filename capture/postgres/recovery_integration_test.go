@@ -254,6 +254,9 @@ func TestPredecessorHangs(t *testing.T) {
 	r := start(t, d.config(tables("a")), rec, false)
 	r.wait("the successor", func() bool { return rec.Checkpoint() != nil })
 	r.stop()
+	until(t, "the slot to be free", func() bool {
+		return d.one("SELECT active::text FROM pg_replication_slots WHERE slot_name = '"+d.slot()+"'") == "false"
+	})
 	// A client of another kind is not touched.
 	foreign, err := pgx.Connect(t.Context(), d.dsn+"&replication=database")
 	if err != nil {
@@ -269,6 +272,21 @@ func TestPredecessorHangs(t *testing.T) {
 	faults, err := mustNew(t, d.config(tables("a"))).Preflight(t.Context())
 	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].What, "is read by the server's process") {
 		t.Errorf("preflight says %v %v", faults, err)
+	}
+	err = start(t, d.config(tables("a")), rec, false).failure()
+	if f := fault.All(err); len(f) != 1 || !strings.Contains(f[0].Fix, "pg_terminate_backend(") {
+		t.Errorf("a source whose slot is in use ends with %v", err)
+	}
+}
+
+// TestServerEndsStream: the server's own words reach whoever reads the error.
+func TestServerEndsStream(t *testing.T) {
+	d := newDatabase(t, fmt.Sprintf(counterTable, "a"))
+	r := start(t, d.config(tables("a")), nil, false)
+	r.wait("a heartbeat", func() bool { return r.Heartbeats() > 0 })
+	d.exec("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '" + d.slot() + "'")
+	if err := r.failure(); code(err) != "57P01" {
+		t.Errorf("Run ended with %v", err)
 	}
 }
 

@@ -74,7 +74,7 @@ type slotInfo struct {
 	activeName           string
 	activeOurs           bool // by this source's application name and role
 	hasWAL               bool // restart_lsn is there
-	restart, confirmed   LSN
+	confirmed            LSN
 	walStatus            string
 	temporary, isLogical bool
 }
@@ -82,12 +82,12 @@ type slotInfo struct {
 // loadSlot looks a slot up. The application's name is seen of one's own role's connections, or with pg_read_all_stats.
 func (s *Source) loadSlot(ctx context.Context, conn *pgx.Conn) (*slotInfo, error) {
 	i := &slotInfo{}
-	var restart, confirmed string
+	var confirmed string
 	err := conn.QueryRow(ctx, `SELECT coalesce(plugin::text, ''), coalesce(database::text, ''), slot_type = 'logical', temporary, coalesce(active_pid, 0),
 		 coalesce(a.application_name, ''), coalesce(a.usename = current_user AND a.application_name = $2, false),
-		 restart_lsn IS NOT NULL, coalesce(restart_lsn, '0/0')::text, coalesce(confirmed_flush_lsn, '0/0')::text, coalesce(wal_status, '')
+		 restart_lsn IS NOT NULL, coalesce(confirmed_flush_lsn, '0/0')::text, coalesce(wal_status, '')
 		FROM pg_catalog.pg_replication_slots s LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid WHERE slot_name = $1`, s.cfg.Slot, s.cfg.applicationName()).
-		Scan(&i.plugin, &i.database, &i.isLogical, &i.temporary, &i.activePID, &i.activeName, &i.activeOurs, &i.hasWAL, &restart, &confirmed, &i.walStatus)
+		Scan(&i.plugin, &i.database, &i.isLogical, &i.temporary, &i.activePID, &i.activeName, &i.activeOurs, &i.hasWAL, &confirmed, &i.walStatus)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return i, nil
 	}
@@ -95,10 +95,7 @@ func (s *Source) loadSlot(ctx context.Context, conn *pgx.Conn) (*slotInfo, error
 		return nil, fmt.Errorf("read replication slot %s: %w", s.cfg.Slot, err)
 	}
 	i.exists = true
-	if i.restart, err = pglogrepl.ParseLSN(restart); err == nil {
-		i.confirmed, err = pglogrepl.ParseLSN(confirmed)
-	}
-	if err != nil {
+	if i.confirmed, err = pglogrepl.ParseLSN(confirmed); err != nil {
 		return nil, fmt.Errorf("read replication slot %s: %w", s.cfg.Slot, err)
 	}
 	return i, nil

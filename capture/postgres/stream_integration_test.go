@@ -54,6 +54,9 @@ func TestColumnsChange(t *testing.T) {
 		"ALTER TYPE mood ADD VALUE 'glad'",
 		"UPDATE item SET m = 'glad'",
 		"ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'; UPDATE item SET m = 'happy'",
+		"ALTER TABLE item ADD moods mood[]; UPDATE item SET moods = '{sad}'",
+		"ALTER TYPE mood ADD VALUE 'calm'",
+		"UPDATE item SET moods = '{sad,calm,NULL}'",
 		"ALTER TABLE item ADD tags text[]; UPDATE item SET tags = '{a,NULL}'",
 		"ALTER TABLE item RENAME TO thing; UPDATE thing SET name = 'renamed'; ALTER TABLE thing RENAME TO item",
 	}

@@ -142,6 +142,11 @@ func TestTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	described, err := mustNew(t, d.config(tables("everything"))).Describe(t.Context())
+	if err != nil || !sameTable(described["everything"], log.tables["everything"]) {
+		t.Errorf("the table is described as %+v, and declared as %+v (%v)", described["everything"], log.tables["everything"], err)
+	}
+
 	bySnapshot, inserted, updated, before := map[int64][]schemas.Value{}, map[int64][]schemas.Value{}, map[int64][]schemas.Value{}, map[int64][]schemas.Value{}
 	for _, row := range log.read {
 		bySnapshot[row[0].Int] = row
