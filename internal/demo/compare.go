@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,23 +40,31 @@ func Compare(ctx context.Context, erp *pgx.Conn, shop *sql.DB, zone *time.Locati
 		{"product", oracleProduct, shopProduct, 1, []any{today}},
 		{"product_image", oracleImage, shopImage, 2, nil},
 	} {
-		want, err := erp.Query(ctx, t.oracle, t.args...)
-		if err != nil {
-			return nil, fmt.Errorf("query the ERP: %w", err)
-		}
-		have, err := shop.QueryContext(ctx, t.shop)
-		if err != nil {
-			want.Close()
-			return nil, fmt.Errorf("query the shop: %w", err)
-		}
-		err = c.merge(t.table, t.keys, pgRows(want), sqlRows(have))
-		want.Close()
-		_ = have.Close()
-		if err != nil {
+		if err := c.table(ctx, erp, shop, t.table, t.keys, t.oracle, t.shop, t.args...); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// CompareTable compares one table of the shop with what it must hold by a query over the ERP. Both queries give texts, the first column being a key of
+// whole numbers by which both are ordered.
+func CompareTable(ctx context.Context, erp *pgx.Conn, shop *sql.DB, table, oracle, query string) (*Comparison, error) {
+	c := &Comparison{}
+	return c, c.table(ctx, erp, shop, table, 1, oracle, query)
+}
+
+func (c *Comparison) table(ctx context.Context, erp *pgx.Conn, shop *sql.DB, table string, keys int, oracle, query string, args ...any) error {
+	want, err := erp.Query(ctx, oracle, args...)
+	if err != nil {
+		return fmt.Errorf("query the ERP: %w", err)
+	}
+	defer want.Close()
+	have, err := shop.QueryContext(ctx, query)
+	if err != nil {
+		return fmt.Errorf("query the shop: %w", err)
+	}
+	return errors.Join(c.merge(table, keys, pgRows(want), sqlRows(have)), have.Close())
 }
 
 // next gives the following row, its columns as text with null as "∅"; nil at the end.
