@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -136,6 +137,7 @@ func TestPrune(t *testing.T) {
 			for i := range int64(40) { // rows whose tombstones nobody has any more
 				m.Put("product", sinktest.Row(1000+i, "ghost", 1)[:1], sinktest.Row(1000+i, "ghost", 1))
 			}
+			m.Put("product", sinktest.Row(7, "ghost", 1)[:1], sinktest.Row(7, "ghost", 1)) // its tombstone is still there
 			for i := range int64(60) { // each partition has something new
 				if i != 7 {
 					w.Put(sinktest.Row(i, "x", 100+i))
@@ -150,6 +152,57 @@ func TestPrune(t *testing.T) {
 			}
 			sinktest.Wait(t, "prune is done", func() bool { return !m.Place(w.View.Topic, 0).Prune && !m.Place(w.View.Topic, 2).Prune })
 		})
+	}
+}
+
+// slowKeys calls before with the second listing of all keys, that is, after the topic was read.
+type slowKeys struct {
+	*sinktest.Memory
+	lists  atomic.Int64
+	before func()
+}
+
+func (s *slowKeys) Keys(ctx context.Context, v sink.View, after []schemas.Value, limit int) ([][]schemas.Value, error) {
+	if after == nil && s.lists.Add(1) == 2 {
+		s.before()
+	}
+	return s.Memory.Keys(ctx, v, after, limit)
+}
+
+// A product comes back, through another partition's worker, after the comparison has read the topic: it stays.
+func TestPruneKeepsWhatComesBack(t *testing.T) {
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
+	m := sinktest.NewMemory()
+	r := w.Start(w.Config(m))
+	for i := range int64(30) {
+		w.Put(sinktest.Row(i, "x", i))
+	}
+	w.CaughtUp(m.Next(w))
+	r.Stop()
+	var back, stale int64 = -1, -1 // a ghost of a partition that is not compared, and a product of the one that is
+	for i := range int64(30) {
+		if w.Partition(sinktest.Row(1000+i, "", 0)) == 1 {
+			back = 1000 + i
+		}
+		if w.Partition(sinktest.Row(i, "", 0)) == 0 {
+			stale = i
+		}
+	}
+	for _, no := range []int64{back, 2000} {
+		m.Put("product", sinktest.Row(no, "ghost", 1)[:1], sinktest.Row(no, "ghost", 1))
+	}
+	m.SetUpdated(w.View.Topic, 0, time.Now().Add(-25*time.Hour))
+	w.Put(sinktest.Row(stale, "x", 100))
+	key := fmt.Sprint(back)
+	s := &slowKeys{Memory: m, before: func() {
+		w.Put(sinktest.Row(back, "is back", 2))
+		sinktest.Wait(t, "it is back", func() bool { return m.Rows("product")[key] == key+"|is back|2" })
+	}}
+	w.Start(w.Config(s))
+	sinktest.Wait(t, "the other ghost is gone", func() bool { return m.Rows("product")["2000"] == "" })
+	w.CaughtUp(m.Next(w))
+	if got := m.Rows("product")[key]; got != key+"|is back|2" {
+		t.Errorf("the product that came back is %q", got)
 	}
 }
 

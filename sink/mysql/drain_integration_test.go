@@ -18,6 +18,12 @@ import (
 // BenchmarkDrain drains 300,000 records of the peers' table from the embedded broker (in this process) into MariaDB, new rows and then updates of all,
 // with the whole runner, beside plain 1,000-row upserts on one connection.
 func BenchmarkDrain(b *testing.B) {
+	for _, workers := range []int{1, 2, 4} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) { benchmarkDrain(b, workers) })
+	}
+}
+
+func benchmarkDrain(b *testing.B, workers int) {
 	const n = 300_000
 	ctx := context.Background()
 	for range b.N {
@@ -50,7 +56,7 @@ func BenchmarkDrain(b *testing.B) {
 			w.Flush()
 			cfg := w.Config(tg)
 			cfg.Logger = slog.New(slog.DiscardHandler)
-			cfg.SessionTimeout, cfg.Heartbeat = 0, 0
+			cfg.SessionTimeout, cfg.Heartbeat, cfg.Workers = 0, 0, workers
 			start := time.Now()
 			r := w.Start(cfg)
 			for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
