@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
@@ -146,8 +145,8 @@ func (f *frontier) take(topic string, r *kafka.Record) error {
 			return nil
 		}
 	}
-	return &fault.Fault{Class: fault.Runtime, Where: where, What: "this record is not a checkpoint",
-		Fix: "see who else writes to this topic; only the capture worker of the source may", Err: err}
+	return &fault.Fault{
+		Class: fault.Runtime, Where: where, What: "this record is not a checkpoint",
+		Fix: "see who else writes to this topic; only the capture worker of the source may", Err: err,
+	}
 }
-
-func microTime(us int64) time.Time { return time.UnixMicro(us) }

@@ -344,8 +344,10 @@ func (e *evaluation) decode(ctx context.Context, inputIndex int, raw []byte) ([]
 		if len(fault.All(err)) > 0 {
 			return nil, err
 		}
-		return nil, &fault.Fault{Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", in.topic, o.partition, o.offset), What: "the row cannot be read",
-			Fix: "see who else writes to this topic; `shelfstream capture resnapshot` writes the table's rows again", Err: err}
+		return nil, &fault.Fault{
+			Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", in.topic, o.partition, o.offset), What: "the row cannot be read",
+			Fix: "see who else writes to this topic; `shelfstream capture resnapshot` writes the table's rows again", Err: err,
+		}
 	}
 	e.values = e.values[:at+n]
 	e.origins = append(e.origins, rowOrigin{inputIndex, row, o})

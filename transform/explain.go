@@ -84,8 +84,10 @@ func (r *Runner) Explain(ctx context.Context, key string) (*Explanation, error) 
 		values = append(values, schemas.Text(part))
 	}
 	if len(values) != len(b.layout.root().table.Key) {
-		return nil, &fault.Fault{Class: fault.Config, Where: "key " + key, What: fmt.Sprintf("the key of view %s has the columns %v", r.cfg.View.Name, names(b.layout.root().table, b.layout.root().table.Key)),
-			Fix: "give them with a slash between"}
+		return nil, &fault.Fault{
+			Class: fault.Config, Where: "key " + key, What: fmt.Sprintf("the key of view %s has the columns %v", r.cfg.View.Name, names(b.layout.root().table, b.layout.root().table.Key)),
+			Fix: "give them with a slash between",
+		}
 	}
 	t := r.newTask(b, schemas.Partition(values, r.cfg.Partitions))
 	t.dirty, t.owners = newDirtySet(t.dirtyLimit), map[string][]byte{}
@@ -113,8 +115,10 @@ func (e *evaluation) explain(ctx context.Context, product []byte) (x *Explanatio
 	}
 	e.explainFacts(x)
 	if e.in.Root == nil && e.facts.emitted == nil && e.facts.parked == nil && len(e.origins) == 0 {
-		return nil, &fault.Fault{Where: fmt.Sprintf("view %s, key %s", x.View, x.Key), What: "no such product in the state",
-			Fix: "check the key; a product of another worker's partition is explained by that worker", Err: ErrNoSuchProduct}
+		return nil, &fault.Fault{
+			Where: fmt.Sprintf("view %s, key %s", x.View, x.Key), What: "no such product in the state",
+			Fix: "check the key; a product of another worker's partition is explained by that worker", Err: ErrNoSuchProduct,
+		}
 	}
 	if e.in.Root == nil {
 		return x, nil

@@ -101,8 +101,10 @@ func newLab(t *testing.T) *lab {
 	check(t, err)
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
-	l := &lab{t: t, client: client, registry: registry.NewClient(web.URL), tables: map[string]*labTable{}, stateDir: t.TempDir(),
-		clock: &labClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	l := &lab{
+		t: t, client: client, registry: registry.NewClient(web.URL), tables: map[string]*labTable{}, stateDir: t.TempDir(),
+		clock: &labClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
+	}
 	l.producer, err = client.NewProducer(ctx, kafka.ProducerConfig{})
 	check(t, err)
 	t.Cleanup(func() { _ = l.producer.Close(context.Background()) })
@@ -235,9 +237,11 @@ func (l *lab) config(rulesText string) Config {
 	on := [][2]string{{"no", "no"}}
 	return Config{
 		Pipeline: "t",
-		View: View{Name: "shop", Root: "t.erp.product", Checkpoints: []string{"t.erp.checkpoints"},
+		View: View{
+			Name: "shop", Root: "t.erp.product", Checkpoints: []string{"t.erp.checkpoints"},
 			Children: []Child{{Name: "prices", Topic: "t.erp.price", On: on, OrderBy: []Order{{Column: "qty"}}}, {Name: "images", Topic: "t.erp.image", On: on, OrderBy: []Order{{Column: "pos"}}}},
-			Lookups:  []Lookup{{Name: "rate", Topic: "t.erp.rate", On: [][2]string{{"code", "vat"}}}}},
+			Lookups:  []Lookup{{Name: "rate", Topic: "t.erp.rate", On: [][2]string{{"code", "vat"}}}},
+		},
 		Rules: []rules.Source{{Name: "shop.rules.yaml", Layer: "customer", Data: []byte(rulesText)}},
 		Zone:  time.UTC, Client: l.client, Registry: l.registry, Partitions: labPartitions, Clock: l.clock.Now,
 	}

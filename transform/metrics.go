@@ -21,8 +21,10 @@ func newMetrics(reg prometheus.Registerer, view string, parked func() float64) *
 		emitted:    prometheus.NewCounter(prometheus.CounterOpts{Name: "shelfstream_transform_products_emitted_total", Help: "Products whose bytes differed and were sent.", ConstLabels: label}),
 		tombstones: prometheus.NewCounter(prometheus.CounterOpts{Name: "shelfstream_transform_tombstones_total", Help: "Products that left the view.", ConstLabels: label}),
 		rejected:   prometheus.NewCounter(prometheus.CounterOpts{Name: "shelfstream_transform_records_rejected_total", Help: "Records of raw topics that are no rows.", ConstLabels: label}),
-		steps: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "shelfstream_transform_step_seconds", Help: "Time from a checkpoint to its products' acknowledgement.",
-			ConstLabels: label, Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16)}),
+		steps: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "shelfstream_transform_step_seconds", Help: "Time from a checkpoint to its products' acknowledgement.",
+			ConstLabels: label, Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
+		}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.applied, m.evaluated, m.emitted, m.tombstones, m.rejected, m.steps,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -206,9 +207,7 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 	}
 	b.codec = codec
 	configs := map[string]string{"cleanup.policy": "compact"}
-	for k, v := range r.cfg.TopicConfigs {
-		configs[k] = v
-	}
+	maps.Copy(configs, r.cfg.TopicConfigs)
 	err = r.cfg.Client.EnsureTopics(ctx,
 		kafka.TopicSpec{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
 		kafka.TopicSpec{Name: r.ParkedTopic(), Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs})
@@ -237,8 +236,10 @@ func (r *Runner) checkPartitions(ctx context.Context) error {
 			return err
 		}
 		if n != r.cfg.Partitions {
-			faults.Add(&fault.Fault{Class: fault.Config, Where: "view " + r.cfg.View.Name, What: fmt.Sprintf("topic %s has %d partitions, the pipeline has %d", t, n, r.cfg.Partitions),
-				Fix: "set log.partitions to what the topics have, or begin a new pipeline name"})
+			faults.Add(&fault.Fault{
+				Class: fault.Config, Where: "view " + r.cfg.View.Name, What: fmt.Sprintf("topic %s has %d partitions, the pipeline has %d", t, n, r.cfg.Partitions),
+				Fix: "set log.partitions to what the topics have, or begin a new pipeline name",
+			})
 		}
 	}
 	return faults.Err()

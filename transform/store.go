@@ -86,8 +86,10 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	}
 	var err error
 	if s.db, err = pebble.Open(dir, opts); err != nil {
-		return nil, &fault.Fault{Class: fault.Environment, Where: "state.dir " + dir, What: "cannot open the state store",
-			Fix: "see that no other shelfstream uses this state.dir and that the disk has space; the state is a cache, its directory may be deleted while shelfstream is stopped", Err: err}
+		return nil, &fault.Fault{
+			Class: fault.Environment, Where: "state.dir " + dir, What: "cannot open the state store",
+			Fix: "see that no other shelfstream uses this state.dir and that the disk has space; the state is a cache, its directory may be deleted while shelfstream is stopped", Err: err,
+		}
 	}
 	return s, nil
 }

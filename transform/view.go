@@ -94,7 +94,6 @@ func (l *layout) lookup(i int) *input          { return l.inputs[1+l.children+i]
 func (l *layout) lookups() int                 { return len(l.inputs) - 1 - l.children }
 func (l *layout) lookupIndex(in int) int       { return in - 1 - l.children }
 func (l *layout) lookupInput(i int) int        { return 1 + l.children + i }
-func (l *layout) isLookup(inputIndex int) bool { return inputIndex > l.children }
 
 // bind checks a view against the shapes of its tables and returns every fault at once.
 func bind(v View, shape func(topic string) *schemas.Table) (*layout, error) {

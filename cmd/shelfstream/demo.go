@@ -63,7 +63,7 @@ func (o *demoOptions) run(ctx context.Context, p *program) (err error) {
 		return fmt.Errorf("find the demo's directory: %w", err)
 	}
 	// The database servers run as users of their own and have to get below it.
-	if err := errors.Join(os.MkdirAll(o.dir, 0o755), os.Chmod(o.dir, 0o755)); err != nil { //nolint:gosec // nothing in it is secret
+	if err := errors.Join(os.MkdirAll(o.dir, 0o755), os.Chmod(o.dir, 0o755)); err != nil {
 		return fmt.Errorf("make the demo's directory: %w", err)
 	}
 	fmt.Fprintf(p.stdout, "starting PostgreSQL and MariaDB in %s\n", o.dir)

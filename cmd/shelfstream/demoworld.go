@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -177,9 +178,11 @@ func (w *demoWorld) await(ctx context.Context, limit time.Duration) (*demo.Compa
 		return nil, ctx.Err()
 	case !c.Equal():
 		what := fmt.Sprintf("%d of %d rows differ", c.Total, c.Rows)
+		var whatSb180 strings.Builder
 		for _, d := range c.Differences {
-			what += fmt.Sprintf("\n  %s\n    ERP:  %s\n    shop: %s", d.Table, d.ERP, d.Shop)
+			whatSb180.WriteString(fmt.Sprintf("\n  %s\n    ERP:  %s\n    shop: %s", d.Table, d.ERP, d.Shop))
 		}
+		what += whatSb180.String()
 		return nil, &fault.Fault{Where: "demo", What: what, Fix: "look at the status page and `shelfstream explain`"}
 	}
 	return c, nil

@@ -7,9 +7,8 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
 
 	"shelfstream/schemas"
 )
@@ -119,8 +118,10 @@ func (b *bench) snapshot(ctx context.Context) error {
 		rss.add(u.rss)
 		say("snapshot: ours %s rows/s, COPY %s, peer %s", ours, limit, peer)
 	}
-	b.put(&result{Case: "pg_snapshot", Unit: "rows/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
-		Note: fmt.Sprintf("first record to the acknowledged checkpoint; with the start of the process it took %s s. The peer with larger queues, batches, lz4. Limit: COPY out.", whole)})
+	b.put(&result{
+		Case: "pg_snapshot", Unit: "rows/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
+		Note: fmt.Sprintf("first record to the acknowledged checkpoint; with the start of the process it took %s s. The peer with larger queues, batches, lz4. Limit: COPY out.", whole),
+	})
 	return nil
 }
 
@@ -236,8 +237,10 @@ func (b *bench) backlog(ctx context.Context) error {
 		rss.add(u.rss)
 		say("backlog: ours %s changes/s, pg_recvlogical %s, peer %s", ours, limit, peer)
 	}
-	b.put(&result{Case: "pg_backlog", Unit: "changes/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
-		Note: "500,000 updates, 100 a transaction, made while nobody captured; first record to the checkpoint that covers the last. Limit: pg_recvlogical with pgoutput to /dev/null."})
+	b.put(&result{
+		Case: "pg_backlog", Unit: "changes/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
+		Note: "500,000 updates, 100 a transaction, made while nobody captured; first record to the checkpoint that covers the last. Limit: pg_recvlogical with pgoutput to /dev/null.",
+	})
 	return b.servers.dropSlots(ctx)
 }
 

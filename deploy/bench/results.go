@@ -88,10 +88,10 @@ func (b *bench) write(ctx context.Context, out string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(out, "results.json"), append(text, '\n'), 0o644); err != nil { //nolint:gosec // for everyone to read
+	if err := os.WriteFile(filepath.Join(out, "results.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(out, "RESULTS.md"), []byte(b.report(ctx)), 0o644) //nolint:gosec // for everyone to read
+	return os.WriteFile(filepath.Join(out, "RESULTS.md"), []byte(b.report(ctx)), 0o644)
 }
 
 func (b *bench) report(context.Context) string {

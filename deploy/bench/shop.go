@@ -181,8 +181,10 @@ func (b *bench) sinkDrain(ctx context.Context) error {
 		rss.add(u.rss)
 		say("sink drain: ours %s records/s, plain upserts %s, peer %s", ours, limit, peer)
 	}
-	b.put(&result{Case: "sink_drain", Unit: "records/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
-		Note: "300,000 changed products waiting in the topic, into rows that are there; first changed row to the last. The peer with batches of 5,000, reduction buffer, rewritten statements and large fetches. Limit: upserts of 1,000 rows a statement on one connection."})
+	b.put(&result{
+		Case: "sink_drain", Unit: "records/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
+		Note: "300,000 changed products waiting in the topic, into rows that are there; first changed row to the last. The peer with batches of 5,000, reduction buffer, rewritten statements and large fetches. Limit: upserts of 1,000 rows a statement on one connection.",
+	})
 	return b.servers.dropSlots(ctx)
 }
 
@@ -385,8 +387,10 @@ func (b *bench) wholeWay(ctx context.Context) error {
 	seconds.add(took.Seconds())
 	cpu.add(u.cpu * 1e6 / float64(b.rows))
 	rss.add(u.rss)
-	b.put(&result{Case: "whole_way", Unit: "products/s", Ours: ours.median(), CPU: cpu.median(), RSS: rss.median(), Runs: 1,
-		Note: fmt.Sprintf("%d products with prices, stock, texts and images (about 12 rows each), from the start of one process on an empty log to every product in the shop: %s s; then every row was equal to a direct query over the ERP.", b.rows, seconds)})
+	b.put(&result{
+		Case: "whole_way", Unit: "products/s", Ours: ours.median(), CPU: cpu.median(), RSS: rss.median(), Runs: 1,
+		Note: fmt.Sprintf("%d products with prices, stock, texts and images (about 12 rows each), from the start of one process on an empty log to every product in the shop: %s s; then every row was equal to a direct query over the ERP.", b.rows, seconds),
+	})
 	return s.dropSlots(ctx)
 }
 

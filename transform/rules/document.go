@@ -78,6 +78,9 @@ func (f *file) badYAML(err error) {
 	if strings.Contains(what, "mapping values are not allowed") {
 		fix = "put an expression that holds `: ` in quotes"
 	}
+	if strings.Contains(what, "unexpected end of stream") {
+		fix = "look here and above for a quote or bracket that is not closed"
+	}
 	if strings.Contains(what, "cannot start any token") {
 		fix = "put an expression that begins with ` or % or @ in quotes, and indent with spaces"
 	}
