@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"shelfstream/internal/fault"
@@ -23,12 +25,12 @@ func checkCommand() command {
 Without -connect nothing but files is looked at. With it the brokers, the registry, every source and every sink are asked for what they need
 to have, and views and rules are checked against the tables' real columns; all faults are listed at once, each with its remedy. Nothing is
 changed in any of them: what a run would make itself is not missing.`,
-		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
+		setup: func(p *program, flags *flag.FlagSet) func(context.Context, []string) error {
 			var c common
 			var connect, show bool
-			c.flags(p, fs)
-			fs.BoolVar(&connect, "connect", false, "also ask every system")
-			fs.BoolVar(&show, "print", false, "print the configuration as it works: with defaults, without secrets")
+			c.flags(p, flags)
+			flags.BoolVar(&connect, "connect", false, "also ask every system")
+			flags.BoolVar(&show, "print", false, "print the configuration as it works: with defaults, without secrets")
 			return func(ctx context.Context, args []string) error {
 				if err := noArguments("check", args); err != nil {
 					return err
@@ -102,11 +104,11 @@ func (k *checker) embedded(ctx context.Context, cfg *pipeline) (registryURL stri
 	return cfg.Log.Registry.URL
 }
 
-// writableDir makes a folder and a file in it, which is removed again.
+// writableDir makes a file in a folder, or in the nearest one above it that exists, and removes it again.
 func writableDir(key, dir string) error {
 	f := &fault.Fault{Class: fault.Environment, Where: key, What: "the folder " + dir + " cannot be written", Fix: "give it to the user that runs shelfstream, or set " + key + " to another"}
-	if f.Err = os.MkdirAll(dir, 0o750); f.Err != nil {
-		return f
+	for _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+		dir = filepath.Dir(dir)
 	}
 	file, err := os.CreateTemp(dir, ".check-*")
 	if err != nil {

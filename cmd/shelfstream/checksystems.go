@@ -172,6 +172,14 @@ func (k *checker) sink(ctx context.Context, a *app, name string, views []string,
 		}
 	}
 	if len(known) < len(views) {
+		if p, ok := target.(interface {
+			Ping(ctx context.Context) error
+		}); ok {
+			if err := p.Ping(ctx); err != nil {
+				k.say(what, err)
+				return
+			}
+		}
 		missing := slices.DeleteFunc(slices.Clone(views), func(v string) bool { _, ok := products[v]; return ok })
 		k.later(what, fmt.Sprintf("its tables can be compared when the columns of %s are known", strings.Join(missing, ", ")))
 		return

@@ -31,12 +31,12 @@ func loadPipeline(file string, env func(string) (string, bool)) (*pipeline, erro
 	for i := range cfg.Sources {
 		s := &cfg.Sources[i].Value.Section
 		kind, ok := sourceKinds()[s.Kind]
-		faults = append(faults, p.section(s, ok, kind.config, p.sources, cfg.Sources[i].Name, slices.Sorted(maps.Keys(sourceKinds())), "source")...)
+		faults = append(faults, p.section(s, ok, kind.config, p.sources, cfg.Sources[i].Name, faults, slices.Sorted(maps.Keys(sourceKinds())), "source")...)
 	}
 	for i := range cfg.Sinks {
 		s := &cfg.Sinks[i].Value.Section
 		kind, ok := sinkKinds()[s.Kind]
-		faults = append(faults, p.section(s, ok, kind.config, p.sinks, cfg.Sinks[i].Name, slices.Sorted(maps.Keys(sinkKinds())), "sink")...)
+		faults = append(faults, p.section(s, ok, kind.config, p.sinks, cfg.Sinks[i].Name, faults, slices.Sorted(maps.Keys(sinkKinds())), "sink")...)
 	}
 	for _, f := range faults {
 		f.What, f.Fix = cfg.Redact(f.What), cfg.Redact(f.Fix)
@@ -45,8 +45,8 @@ func loadPipeline(file string, env func(string) (string, bool)) (*pipeline, erro
 	return p, faults.Err()
 }
 
-// section reads one connector's section into its struct, which is put into by the name.
-func (p *pipeline) section(s *config.Section, known bool, fresh func() any, into map[string]any, name string, kinds []string, what string) fault.List {
+// section reads one connector's section into its struct, which is put into by the name. found are the faults found before.
+func (p *pipeline) section(s *config.Section, known bool, fresh func() any, into map[string]any, name string, found fault.List, kinds []string, what string) fault.List {
 	if s.Kind == "" || s.Node == nil {
 		return nil // reported by config
 	}
@@ -72,7 +72,9 @@ func (p *pipeline) section(s *config.Section, known bool, fresh func() any, into
 			path := strings.TrimPrefix(strings.TrimPrefix(f.Where, s.Kind), ".")
 			placed := *f
 			placed.Where, placed.What = s.PlaceOf(path), strings.TrimSuffix(s.Path+"."+path, ".")+": "+f.What
-			faults.Add(&placed)
+			if !slices.ContainsFunc(found, func(known *fault.Fault) bool { return known.Where == placed.Where }) {
+				faults.Add(&placed) // else it follows from what is known: a secret that is not there
+			}
 		}
 	}
 	return faults

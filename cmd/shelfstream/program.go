@@ -160,6 +160,9 @@ func (p *program) complain(err error) {
 	_, _ = io.WriteString(p.screen, b.String())
 }
 
+// oneLine joins the lines of a driver's message.
+var oneLine = strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ")
+
 // faultText is "where: what\n    fix: …\n".
 func faultText(f *fault.Fault) string {
 	text := f.What
@@ -167,7 +170,7 @@ func faultText(f *fault.Fault) string {
 		text = f.Where + ": " + text
 	}
 	if f.Err != nil {
-		text += ": " + f.Err.Error()
+		text += ": " + oneLine.Replace(f.Err.Error())
 	}
 	text += "\n"
 	if f.Fix != "" {

@@ -64,6 +64,14 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 	return t.placed(faults), nil
 }
 
+// Ping says whether the database answers.
+func (t *Target) Ping(ctx context.Context) error {
+	if err := t.db.PingContext(ctx); err != nil {
+		return t.unreachable(err)
+	}
+	return nil
+}
+
 // assumeColumns takes the columns that create: true would add for added, and gives the statements that add them.
 func (p *tablePlan) assumeColumns(have *tableInfo, d dialect) []string {
 	var ddl []string
