@@ -88,12 +88,12 @@ type layout struct {
 	children int
 }
 
-func (l *layout) root() *input                 { return l.inputs[0] }
-func (l *layout) child(i int) *input           { return l.inputs[1+i] }
-func (l *layout) lookup(i int) *input          { return l.inputs[1+l.children+i] }
-func (l *layout) lookups() int                 { return len(l.inputs) - 1 - l.children }
-func (l *layout) lookupIndex(in int) int       { return in - 1 - l.children }
-func (l *layout) lookupInput(i int) int        { return 1 + l.children + i }
+func (l *layout) root() *input           { return l.inputs[0] }
+func (l *layout) child(i int) *input     { return l.inputs[1+i] }
+func (l *layout) lookup(i int) *input    { return l.inputs[1+l.children+i] }
+func (l *layout) lookups() int           { return len(l.inputs) - 1 - l.children }
+func (l *layout) lookupIndex(in int) int { return in - 1 - l.children }
+func (l *layout) lookupInput(i int) int  { return 1 + l.children + i }
 
 // bind checks a view against the shapes of its tables and returns every fault at once.
 func bind(v View, shape func(topic string) *schemas.Table) (*layout, error) {

@@ -177,13 +177,12 @@ func (w *demoWorld) await(ctx context.Context, limit time.Duration) (*demo.Compa
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case !c.Equal():
-		what := fmt.Sprintf("%d of %d rows differ", c.Total, c.Rows)
-		var whatSb180 strings.Builder
+		var what strings.Builder
+		fmt.Fprintf(&what, "%d of %d rows differ", c.Total, c.Rows)
 		for _, d := range c.Differences {
-			whatSb180.WriteString(fmt.Sprintf("\n  %s\n    ERP:  %s\n    shop: %s", d.Table, d.ERP, d.Shop))
+			fmt.Fprintf(&what, "\n  %s\n    ERP:  %s\n    shop: %s", d.Table, d.ERP, d.Shop)
 		}
-		what += whatSb180.String()
-		return nil, &fault.Fault{Where: "demo", What: what, Fix: "look at the status page and `shelfstream explain`"}
+		return nil, &fault.Fault{Where: "demo", What: what.String(), Fix: "look at the status page and `shelfstream explain`"}
 	}
 	return c, nil
 }
