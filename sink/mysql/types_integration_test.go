@@ -1,0 +1,85 @@
+//go:build integration
+
+package mysql
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"shelfstream/schemas"
+	"shelfstream/sink"
+)
+
+// Every kind of value goes into a table made by create: true and comes back as it was; what has no form in MySQL is parked, or null where that is configured.
+func TestEveryType(t *testing.T) {
+	dsn, db := database(t)
+	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"wine": {From: "wine", Create: true}, "wine_null": {From: "wine", Create: true, Infinity: "null"}}}
+	tg := target(t, cfg, wines())
+	s := open(t, tg, wines(), 0)
+	day, at := schemas.DaysFromCivil(1582, 10, 15), schemas.DaysFromCivil(9999, 12, 31)*86_400_000_000+86_399_999_999
+	big, err := schemas.ParseDecimal("-12345678901234567890123456789012345.000000000000000000000000000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func(no string) []schemas.Value {
+		return []schemas.Value{
+			schemas.Text(no), schemas.Int(-2147483648), schemas.Dec(-999_999_999_999, 2), big, schemas.Text("ø\U0001F377\\'"), schemas.Text(strings.Repeat("lång", 20000)),
+			{Kind: schemas.KindEnum, Bytes: []byte("red")}, {Kind: schemas.KindBytes, Bytes: []byte{0, 1, '\'', '\\', 255}}, schemas.Date(day), schemas.TimestampTZ(at),
+			{Kind: schemas.KindTime, Int: 86_399_999_999}, schemas.Bool(true), {Kind: schemas.KindUUID, Bytes: []byte("0123456789abcdef")},
+			{Kind: schemas.KindJSON, Bytes: []byte(`{"a": "\"x\\"}`)}, schemas.Float(math.MaxFloat64), schemas.Float(0.5), schemas.Null,
+			{Kind: schemas.KindArray, List: []schemas.Value{schemas.Text(`a"b`), schemas.Null}},
+		}
+	}
+	record := func(offset int64, row []schemas.Value) sink.Record {
+		return sink.Record{Key: []byte(row[0].String()), KeyValues: row[:2], Row: row, Offset: offset}
+	}
+	nan, endless, forever := row("nan"), row("endless"), row("forever")
+	nan[14], endless[8], forever[9] = schemas.Float(math.NaN()), schemas.Date(schemas.DateInfinity), schemas.TimestampTZ(schemas.TimestampNegInfinity)
+	parked := applyBatch(t, s, &sink.Batch{Next: 4, Records: []sink.Record{record(0, row("a")), record(1, nan), record(2, endless), record(3, forever)}})
+	if len(parked) != 3 {
+		t.Fatalf("parked: %+v", parked)
+	}
+	for _, p := range parked {
+		if !strings.Contains(p.Fault.What, "MySQL has no form for") {
+			t.Errorf("%v", p.Fault)
+		}
+	}
+	same(t, rows(t, db, "SELECT no, year, price, `any`, short, LENGTH(`long`), kind, HEX(bin), day, at, clock, ok, id, doc, f = 1.7976931348623157e308, g, tags FROM wine"),
+		"a|-2147483648|-9999999999.99|-12345678901234567890123456789012345.000000000000000000000000000001|ø\U0001F377\\'|100000|red|0001275CFF|1582-10-15|9999-12-31 23:59:59.999999|23:59:59.999999|1|"+
+			`30313233-3435-3637-3839-616263646566|{"a": "\"x\\"}|1|0.5|["a\"b",null]`)
+	// The same view with only the table that takes null.
+	delete(cfg.Tables, "wine")
+	other := target(t, cfg, wines())
+	s = open(t, other, wines(), 1)
+	if parked = applyBatch(t, s, &sink.Batch{Next: 3, Records: []sink.Record{record(0, nan), record(1, endless), record(2, forever)}}); len(parked) != 0 {
+		t.Fatalf("parked: %+v", parked)
+	}
+	same(t, rows(t, db, "SELECT no FROM wine_null WHERE f IS NULL OR day IS NULL OR at IS NULL ORDER BY no"), "endless", "forever", "nan")
+	// Keys page over two columns, in the order of the table.
+	keys, err := other.Keys(t.Context(), wines(), []schemas.Value{schemas.Text("endless"), schemas.Int(-2147483648)}, 10)
+	if err != nil || len(keys) != 3 || keys[2][0].String() != "nan" || keys[2][1].Int != -2147483648 {
+		t.Errorf("Keys: %v %v", keys, err)
+	}
+}
+
+// Trimming the lists of a batch's products costs little beside writing their rows.
+func TestListsAreCheap(t *testing.T) {
+	dsn, db := database(t)
+	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Create: true}, "product_image": {From: "product.images", Create: true}}}, shop())
+	s := open(t, tg, shop(), 0)
+	const n = 20000
+	for round, images := range [][]string{{"a", "b", "c"}, {"a", "b"}} {
+		start := time.Now()
+		for from := 0; from < n; from += 4000 {
+			var list []product
+			for i := from; i < from+4000; i++ {
+				list = append(list, product{sku: "sku" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676)), images: images})
+			}
+			put(t, s, list...)
+		}
+		t.Logf("round %d: %d products with %d images each in %v", round, n, len(images), time.Since(start))
+	}
+	same(t, rows(t, db, "SELECT COUNT(*), COUNT(DISTINCT sku), MAX(position) FROM product_image"), "40000|20000|1")
+}
