@@ -59,7 +59,7 @@ func TestEveryType(t *testing.T) {
 	same(t, rows(t, db, "SELECT no FROM wine_null WHERE f IS NULL OR day IS NULL OR at IS NULL ORDER BY no"), "endless", "forever", "nan")
 	// Keys page over two columns, in the order of the table.
 	keys, err := other.Keys(t.Context(), wines(), []schemas.Value{schemas.Text("endless"), schemas.Int(-2147483648)}, 10)
-	if err != nil || len(keys) != 3 || keys[2][0].String() != "nan" || keys[2][1].Int != -2147483648 {
+	if err != nil || len(keys) != 2 || keys[1][0].String() != "nan" || keys[1][1].Int != -2147483648 {
 		t.Errorf("Keys: %v %v", keys, err)
 	}
 }
