@@ -49,6 +49,11 @@ func (w *world) hold(l *load, stage string) {
 		}
 		return first+second == w.wholeOf(stage), nil
 	})
+	if owner.shop != nil {
+		// What it sends from now on comes to the shop only when it is no owner any more.
+		owner.shop.Stall()
+		l.goOn(500)
+	}
 	must(w.t, owner.process.Pause(w.ctx))
 	began := time.Now()
 	w.until("the other "+stage+" to own everything", time.Minute, func() (bool, error) { return other.share() == w.wholeOf(stage), nil })
@@ -56,6 +61,9 @@ func (w *world) hold(l *load, stage string) {
 	// Newer states than those the stopped one has in hand: each of the few products is changed many times over.
 	done := other.records()
 	w.until("newer states by the other "+stage, time.Minute, func() (bool, error) { return other.records() > done+300, nil })
+	if owner.shop != nil {
+		must(w.t, owner.shop.Heal())
+	}
 	must(w.t, owner.process.Continue())
 	w.until("the first "+stage+" to answer again", time.Minute, func() (bool, error) { _, err := owner.report(); return err == nil, nil })
 	l.goOn(2000)

@@ -21,7 +21,8 @@ type worker struct {
 	name    string // "sink-2"
 	stage   string
 	admin   string
-	state   string // its own folder: two processes cannot share a store
+	state   string         // its own folder: two processes cannot share a store
+	shop    *testenv.Proxy // between it and the shop; nil if there is none
 	process *testenv.Process
 }
 
@@ -38,6 +39,11 @@ func (w *world) start(stage string) *worker {
 	}
 	k := &worker{w: w, name: fmt.Sprintf("%s-%d", stage, n), stage: stage, admin: admin}
 	k.state = filepath.Join(w.dir, "state-"+k.name)
+	if stage == "sink" && !w.proxied {
+		k.shop, err = testenv.NewProxy(mariadb.Addr())
+		must(w.t, err)
+		w.t.Cleanup(k.shop.Close)
+	}
 	k.again()
 	w.workers = append(w.workers, k)
 	w.t.Cleanup(func() {
@@ -71,9 +77,17 @@ func (k *worker) again() {
 	var err error
 	k.process, err = program.Start(testenv.ProcessConfig{
 		Name: k.name, Args: []string{k.stage, "-config", filepath.Join(k.w.dir, "pipeline.yaml"), "-admin", k.admin},
-		Env: k.w.env(k.state), Log: filepath.Join(k.w.dir, k.name+".log"), Admin: k.admin,
+		Env: k.env(), Log: filepath.Join(k.w.dir, k.name+".log"), Admin: k.admin,
 	})
 	must(k.w.t, err)
+}
+
+func (k *worker) env() []string {
+	env := k.w.env(k.state)
+	if k.shop != nil {
+		env = append(env, "SHOP_DSN="+mariadb.DSNThrough(k.shop, k.w.name)) // the last one counts
+	}
+	return env
 }
 
 var web = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
