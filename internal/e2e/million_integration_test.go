@@ -44,6 +44,7 @@ func TestMillionRowTransaction(t *testing.T) {
 		pipeline: bigPipeline, rules: bigRules,
 		seed: func(w *world) {
 			_, err := w.erp().Exec(w.ctx, `CREATE TABLE item (item_no bigint PRIMARY KEY, name text NOT NULL, n int NOT NULL, rev bigint NOT NULL);
+				ALTER TABLE item REPLICA IDENTITY FULL;
 				INSERT INTO item SELECT i, 'item ' || i, i % 1000, 0 FROM generate_series(1, 1000000) i`)
 			must(w.t, err)
 		},
