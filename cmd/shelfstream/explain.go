@@ -46,7 +46,7 @@ the state is read.`,
 				if asJSON {
 					return printJSON(p.stdout, x)
 				}
-				return printExplanation(p.stdout, x)
+				return printExplanation(p.stdout, x, field != "")
 			}
 		},
 	}
@@ -218,6 +218,9 @@ func oneField(x *status.Explanation, name string) error {
 
 // fieldInput is the input's name where a rule used what a rule before it had set.
 const fieldInput = "field"
+
+// todayInput is the input's name where a rule asked for the day.
+const todayInput = "today"
 
 func rowName(input string, row int) string { return fmt.Sprintf("%s[%d]", input, row) }
 

@@ -28,6 +28,15 @@ func plain(s string) string {
 	}, s)
 }
 
+// shortened is s with no more than n characters, with an ellipsis for what is left out.
+func shortened(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
 // row writes the cells of one line of a table.
 func row(w io.Writer, cells ...string) {
 	for i := range cells {
@@ -36,8 +45,9 @@ func row(w io.Writer, cells ...string) {
 	_, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) // a tabwriter's error comes with Flush
 }
 
-// printExplanation prints an explanation for people.
-func printExplanation(out io.Writer, x *status.Explanation) error {
+// printExplanation prints an explanation for people. Unless they are wanted whole, long values are shortened: one would push the rules of
+// all fields off the screen.
+func printExplanation(out io.Writer, x *status.Explanation, whole bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "%s %s  (%s, partition %d%s%s)\n", plain(x.View), plain(x.Key), x.Topic, x.Partition, when(", last sent ", x.EmittedAt), when(", evaluated again ", x.Wake))
 	switch {
@@ -55,7 +65,11 @@ func printExplanation(out io.Writer, x *status.Explanation) error {
 		if name == "" {
 			name = "(in the shop)" // a rule that says whether the product is shown at all
 		}
-		row(w, name, f.Value, setBy(f), usesText(f.Uses))
+		value, from := f.Value, usesText(f.Uses)
+		if !whole {
+			value, from = shortened(value, 60), shortened(from, 160)
+		}
+		row(w, name, value, setBy(f), from)
 	}
 	if len(x.Rows) > 0 {
 		_, _ = fmt.Fprintln(w)
@@ -129,8 +143,8 @@ func setBy(f status.ExplainedField) string {
 func usesText(uses []status.ExplainedUse) string {
 	parts := make([]string, len(uses))
 	for i, u := range uses {
-		if u.Input == fieldInput {
-			parts[i] = fmt.Sprintf("%s = %s", u.Column, u.Value)
+		if u.Input == fieldInput || u.Input == todayInput {
+			parts[i] = fmt.Sprintf("%s = %s", u.Column, u.Value) // an earlier field, or today()
 			continue
 		}
 		parts[i] = fmt.Sprintf("%s[%d].%s = %s", u.Input, u.Row, u.Column, u.Value)

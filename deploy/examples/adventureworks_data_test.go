@@ -122,9 +122,16 @@ func writeData(t *testing.T, dir string) {
 		table  *table
 		encode func(string) []byte
 	}{
-		{"ProductCategory", &categories, big}, {"ProductSubcategory", &subcategories, plain}, {"ProductModel", &models, little},
-		{"ProductDescription", &texts, marked}, {"ProductModelProductDescriptionCulture", &links, plain}, {"Product", &products, marked},
-		{"ProductInventory", &stock, little}, {"ProductListPriceHistory", &prices, plain}, {"SpecialOffer", &offers, big}, {"SpecialOfferProduct", &offered, plain},
+		{"ProductCategory", &categories, big},
+		{"ProductSubcategory", &subcategories, plain},
+		{"ProductModel", &models, little},
+		{"ProductDescription", &texts, marked},
+		{"ProductModelProductDescriptionCulture", &links, plain},
+		{"Product", &products, marked},
+		{"ProductInventory", &stock, little},
+		{"ProductListPriceHistory", &prices, plain},
+		{"SpecialOffer", &offers, big},
+		{"SpecialOfferProduct", &offered, plain},
 	} {
 		check(t, os.WriteFile(filepath.Join(dir, f.name+".csv"), f.encode(f.table.String()), 0o600))
 	}
