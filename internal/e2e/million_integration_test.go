@@ -142,7 +142,7 @@ func (w *world) whole() {
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
 	c, err := demo.CompareTable(ctx, w.erp(), w.shop, "item",
-		"SELECT item_no::text, name, n::text, rev::text FROM item ORDER BY item_no", "SELECT CAST(item_no AS CHAR), name, CAST(n AS CHAR), CAST(rev AS CHAR) FROM item ORDER BY item_no")
+		"SELECT i.item_no::text, i.name, i.n::text, i.rev::text FROM item i ORDER BY i.item_no", "SELECT CAST(item_no AS CHAR), name, CAST(n AS CHAR), CAST(rev AS CHAR) FROM item ORDER BY item_no")
 	must(w.t, err)
 	if !c.Equal() || c.Rows != million {
 		w.t.Errorf("%d of %d rows differ: %v", c.Total, c.Rows, c.Differences)
