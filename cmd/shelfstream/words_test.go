@@ -133,7 +133,7 @@ func TestLongValuesAreShortened(t *testing.T) {
 	x := &status.Explanation{Fields: []status.ExplainedField{{Field: "text", Value: long, Rule: "texts", Uses: []status.ExplainedUse{{Input: "today", Column: "today()", Value: "2026-05-01"}}}}}
 	for _, whole := range []bool{false, true} {
 		var b bytes.Buffer
-		if err := printExplanation(&b, x, whole); err != nil || strings.Contains(b.String(), long) != whole || !strings.Contains(b.String(), "  texts  today() = 2026-05-01\n") {
+		if err := printExplanation(&b, x, whole); err != nil || strings.Contains(b.String(), long) != whole || !strings.Contains(b.String(), "  texts   today() = 2026-05-01\n") {
 			t.Errorf("whole %v: %v\n%s", whole, err, b.String())
 		}
 	}
