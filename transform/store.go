@@ -19,7 +19,7 @@ import (
 
 // StoreOptions sizes a store.
 type StoreOptions struct {
-	// CacheMB is the block cache in MiB; 0 means 48.
+	// CacheMB is the block cache in MiB; 0 means 96. The memtables are taken out of it, so less than 64 has few hits.
 	CacheMB int
 	// ReadOnly opens the state of a pipeline that is not running, to look at it.
 	ReadOnly bool
@@ -42,14 +42,17 @@ type Store struct {
 	views map[string]uint16
 }
 
-// memTableSize is small because memtables are taken out of the block cache (Pebble v2), and four of them may wait to be
-// flushed.
-const memTableSize = 8 << 20
+// Memtables are taken out of the block cache (Pebble v2), so they are small and few: what is left must hold the index and filter blocks of all tables,
+// or every read of a product decompresses them again.
+const (
+	memTableSize = 8 << 20
+	memTables    = 3
+)
 
 // OpenStore opens or makes the store in dir. Only one process may have it open, unless ReadOnly.
 func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	if o.CacheMB <= 0 {
-		o.CacheMB = 48
+		o.CacheMB = 96
 	}
 	if o.ReadOnly {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -67,7 +70,7 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	opts := &pebble.Options{
 		Cache:                       cache,
 		MemTableSize:                memTableSize,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: memTables,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		MaxOpenFiles:                500,

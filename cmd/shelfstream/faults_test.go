@@ -134,7 +134,7 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`@\d+`), "@OFFSET"},
-	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| \w+)?`), "TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| [+-]?\w+)?`), "TIME"},
 	{regexp.MustCompile(`[0-9.]+ MiB are left`), "N MiB are left"},
 	{regexp.MustCompile(`(process|pid) \d+`), "$1 PID"},
 	{regexp.MustCompile(`/\d+@`), "/PARTITION@"},

@@ -74,22 +74,9 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx := t.Context()
-	pg, err := testenv.StartPostgres(ctx, "", testenv.PostgresNoFsync())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, pg.Close) })
-	my, err := testenv.StartMariaDB(ctx, "", testenv.MariaDBRelaxed())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, my.Close) })
-	w := &world{env: map[string]string{}}
-	for name, create := range map[string]func(context.Context, string) (string, error){"ERP_DSN": pg.CreateDatabase, "SHOP_DSN": my.CreateDatabase} {
-		if w.env[name], err = create(ctx, "it"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	servers := databases(t)
+	w := &world{env: map[string]string{"ERP_DSN": servers.erp.DSN("it"), "SHOP_DSN": servers.shop.DSN("it")}}
+	var err error
 	if w.erp, err = pgx.Connect(ctx, w.env["ERP_DSN"]); err != nil {
 		t.Fatal(err)
 	}

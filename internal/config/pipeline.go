@@ -101,7 +101,7 @@ type State struct {
 }
 
 // SetDefaults keeps the whole process below 300 MB with a million products.
-func (s *State) SetDefaults() { s.CacheMB = 48 }
+func (s *State) SetDefaults() { s.CacheMB = 96 }
 
 // Admin is the admin port.
 type Admin struct {

@@ -69,7 +69,7 @@ func (v *validator) general() {
 		v.fail([]string{"log", "session_timeout"}, fmt.Sprintf("%v is not possible", p.Log.SessionTimeout), "write a time from 100ms to 30m; 10s is the default, and brokers as shipped refuse less than 6s")
 	}
 	if p.State.CacheMB < 8 || p.State.CacheMB > 1<<20 {
-		v.fail([]string{"state", "cache_mb"}, fmt.Sprintf("%d MB are not possible", p.State.CacheMB), "write at least 8; 48 is the default")
+		v.fail([]string{"state", "cache_mb"}, fmt.Sprintf("%d MB are not possible", p.State.CacheMB), "write at least 8; 96 is the default")
 	}
 	for i, b := range p.Log.Brokers {
 		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
