@@ -16,12 +16,13 @@ import (
 type frontier struct {
 	mu      sync.Mutex
 	latest  map[string]*schemas.Checkpoint // by checkpoint topic
+	offset  map[string]int64               // where latest stands in its topic
 	changed chan struct{}                  // closed and replaced at each change
 	err     error
 }
 
 func newFrontier() *frontier {
-	return &frontier{latest: map[string]*schemas.Checkpoint{}, changed: make(chan struct{})}
+	return &frontier{latest: map[string]*schemas.Checkpoint{}, offset: map[string]int64{}, changed: make(chan struct{})}
 }
 
 // target is a set of checkpoints, one for each source, that a task goes to in one step.
@@ -65,12 +66,41 @@ func (f *frontier) current(sources []string) (*target, <-chan struct{}, error) {
 	return t, f.changed, f.err
 }
 
-func (f *frontier) set(topic string, c *schemas.Checkpoint) {
+// set takes a checkpoint that stands later in its topic than what is known; follow and refresh may bring the same one.
+func (f *frontier) set(topic string, offset int64, c *schemas.Checkpoint) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.latest[topic] = c
+	if known, ok := f.offset[topic]; ok && offset <= known {
+		return
+	}
+	f.latest[topic], f.offset[topic] = c, offset
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// forget makes the next checkpoint of a topic count wherever it stands: the topic begins anew.
+func (f *frontier) forget(topic string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.offset, topic)
+}
+
+// refresh reads the newest checkpoints now. A task needs it after its fence: follow may lie behind what the owner before has evaluated
+// (its connection broke, its poll waits), and going by an older checkpoint would send older products over newer ones.
+func (f *frontier) refresh(ctx context.Context, client *kafka.Client, topics []string) error {
+	for _, topic := range topics {
+		last, err := client.Last(ctx, topic, 0)
+		if err != nil {
+			return fmt.Errorf("read the last checkpoint of %s: %w", topic, err)
+		}
+		if last == nil {
+			continue
+		}
+		if err := f.take(topic, last); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *frontier) fail(err error) {
@@ -116,6 +146,7 @@ func (f *frontier) follow(ctx context.Context, client *kafka.Client, topics []st
 		case errors.As(b.Err, &out):
 			log.Warn("checkpoint topic was cut, going on at its start", "topic", b.Topic, "offset", out.Offset, "start", out.Start)
 			fetcher.Release(b)
+			f.forget(out.Topic)
 			fetcher.Add(out.Topic, out.Partition, out.Start)
 			continue
 		case b.Err != nil:
@@ -141,7 +172,7 @@ func (f *frontier) take(topic string, r *kafka.Record) error {
 	if err == nil {
 		var c *schemas.Checkpoint
 		if c, err = schemas.DecodeCheckpoint(body); err == nil {
-			f.set(topic, c)
+			f.set(topic, r.Offset, c)
 			return nil
 		}
 	}

@@ -17,7 +17,7 @@
 //  1. fence: a new epoch of the task's transactional id reaches the leaders of its output partitions; nobody older can write.
 //  2. restore: what the output topic holds beyond the state's output offset was written by another owner (or by us before a crash);
 //     its hashes go into the state and its keys become dirty.
-//  3. apply everything up to the newest checkpoint.
+//  3. read the newest checkpoint, now that the owner before can evaluate nothing more, and apply everything up to it.
 //  4. only now evaluate what is dirty, and emit.
 //
 // Then, for each newer checkpoint: apply the rows below it (row, dirty mark and input offset in one batch of the store), evaluate the dirty

@@ -28,6 +28,9 @@ const (
 // restore brings the store in line with the topics before anything is evaluated.
 func (t *task) restore(ctx context.Context) error {
 	t.watch.set(func(o *observer) { o.state = "restoring" })
+	if err := t.frontier.refresh(ctx, t.client, t.layout.view.Checkpoints); err != nil {
+		return err
+	}
 	if err := t.checkAge(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -308,5 +309,46 @@ func TestExplainNamesRuleAndRows(t *testing.T) {
 	}
 	if _, err := w.Explain(t.Context(), "999"); err == nil {
 		t.Error("a product that is not there was explained")
+	}
+}
+
+// A worker whose own reading of the checkpoints lies behind takes over: it must not go by what it knows, but by what the owner before may have
+// evaluated.
+func TestTakeOverGoesByTheNewestCheckpoint(t *testing.T) {
+	l := newLab(t)
+	l.put("rate", num(1), dec(2500))
+	l.product(1, 1)
+	l.checkpoint()
+	first := l.vector()
+	l.product(1, 2)
+	l.checkpoint()
+	w := l.start(l.config(labRules))
+	l.settled(w)
+	w.stop()
+
+	l.stateDir = t.TempDir()
+	cfg := l.config(labRules)
+	store, err := OpenStore(l.stateDir, StoreOptions{CacheMB: 8})
+	check(t, err)
+	defer store.Close()
+	cfg.Store = store
+	r, err := NewRunner(cfg)
+	check(t, err)
+	b, err := r.bind(t.Context())
+	check(t, err)
+	b.frontier.set("t.erp.checkpoints", 0, &schemas.Checkpoint{Source: "erp", Position: "0/1", CommitTimeUS: 1, WrittenUS: 1, Topics: first})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- r.generation(ctx, b, kafka.Generation{Assignment: map[string][]int32{"t.erp.product": {0, 1}}})
+	}()
+	r.mu.Lock()
+	r.bound = b
+	r.mu.Unlock()
+	l.settled(&worker{Runner: r})
+	cancel()
+	check(t, <-done)
+	if got, n := l.products(); n != 1 || !strings.Contains(got["1"], "rev=2") {
+		t.Fatalf("%d records, product 1: %s", n, got["1"])
 	}
 }
