@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -119,10 +120,16 @@ func (p *playground) command(t *testing.T, line string) string {
 	} else {
 		args = append(args, "-config", p.config())
 	}
-	got := execute(t, p.env, args...)
-	out := got.stdout + got.stderr
-	if got.code != 0 {
-		out += fmt.Sprintf("exit code %d\n", got.code)
+	ctx, cancel := context.WithTimeout(t.Context(), withinStep)
+	defer cancel()
+	s := newShell(p.env)
+	code := s.program.run(ctx, args)
+	out := s.stdout.String() + s.stderr.String()
+	switch {
+	case ctx.Err() != nil:
+		out += fmt.Sprintf("does not end within %s\n", withinStep)
+	case code != 0:
+		out += fmt.Sprintf("exit code %d\n", code)
 	}
 	return out
 }

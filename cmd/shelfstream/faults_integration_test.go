@@ -1,0 +1,348 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
+
+	"shelfstream/internal/kafka"
+	"shelfstream/internal/kafka/embedded"
+	"shelfstream/internal/testenv"
+)
+
+// TestFaultsInSystems plays what needs an ERP and a shop. More prompts:
+//
+//	net>     cut or heal the way to erp, shop or registry
+//	put>     topic text: a record with that text as key and value
+//	faults?  kind name: the stage's state, and its faults
+//	disk>    fill or clear the disk of the directory that the section "disk" names, which is a small one of its own
+func TestFaultsInSystems(t *testing.T) {
+	playAll(t, "systems", func(t *testing.T, d *dialogue) *playground {
+		s := databases(t)
+		f := &faultWorld{env: map[string]string{}, proxies: map[string]*testenv.Proxy{}}
+		for name, addr := range map[string]string{"erp": s.erp.Addr(), "shop": s.shop.Addr()} {
+			f.proxy(t, name, addr)
+		}
+		// Users other than the servers' own: the dialogue makes them.
+		f.env["ERP_DSN"], f.env["SHOP_DSN"] = s.erp.DSNThrough(f.proxies["erp"], "it"), s.shop.DSNThrough(f.proxies["shop"], "it")
+		f.env["ERP_AS_READER"] = strings.Replace(f.env["ERP_DSN"], "postgres@", "it_reader@", 1)
+		f.env["SHOP_AS_WRITER"] = strings.Replace(f.env["SHOP_DSN"], "root@", "it_writer@", 1)
+		if strings.Contains(d.files["pipeline.yaml"], "${BROKER}") {
+			f.startLog(t)
+		}
+		f.playground = newPlayground(t, d, f.env)
+		f.connect(t, s)
+		if f.small = strings.TrimSpace(d.files["disk"]); f.small != "" {
+			var err error
+			if f.env["ADMIN"], err = testenv.FreeAddr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.say["$"], f.say["erp"], f.say["shop"], f.say["log"] = f.commandOrRun, f.inERP, f.inShop, f.inLog
+		f.say["net"], f.say["put"], f.say["faults"], f.say["disk"] = f.net, f.put, f.faults, f.disk
+		return f.playground
+	})
+}
+
+// faultWorld is a playground with systems.
+type faultWorld struct {
+	*playground
+	env     map[string]string
+	proxies map[string]*testenv.Proxy
+	erp     *pgx.Conn
+	shop    *sql.DB
+	client  *kafka.Client // of the log outside the pipeline, if there is one
+
+	running *shell // in this process
+	stop    func()
+	small   string // directory on a small disk; then the pipeline runs in a process of its own
+	process *testenv.Process
+}
+
+func (f *faultWorld) proxy(t *testing.T, name, addr string) {
+	t.Helper()
+	p, err := testenv.NewProxy(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	f.proxies[name] = p
+}
+
+// startLog starts a log and a registry outside the pipeline.
+func (f *faultWorld) startLog(t *testing.T) {
+	t.Helper()
+	b, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, b.Close) })
+	if f.client, err = kafka.Open(kafka.Config{Brokers: []string{b.Addr()}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, f.client.Close) })
+	r, err := startRegistry(t.Context(), f.client, registryConfig{topic: "_schemas", listen: "127.0.0.1:0", owner: true}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, func() error { return r.Close(context.Background()) }) })
+	f.proxy(t, "registry", strings.TrimPrefix(r.url, "http://"))
+	f.env["BROKER"], f.env["REGISTRY"] = b.Addr(), "http://"+f.proxies["registry"].Addr()
+}
+
+// connect opens the tests' own connections, and makes the tables.
+func (f *faultWorld) connect(t *testing.T, s servers) {
+	t.Helper()
+	var err error
+	if f.erp, err = pgx.Connect(t.Context(), s.erp.DSN("it")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, func() error { return f.erp.Close(context.Background()) }) })
+	if f.shop, err = sql.Open("mysql", s.shop.DSN("it")+"?multiStatements=true"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, f.shop.Close) })
+	for name, run := range map[string]func(*testing.T, string) string{"erp.sql": f.inERP, "shop.sql": f.inShop} {
+		text, err := os.ReadFile(filepath.Join(f.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := run(t, string(text)); strings.HasPrefix(out, "error") {
+			t.Fatal(out)
+		}
+	}
+}
+
+func (f *faultWorld) inERP(t *testing.T, statements string) string {
+	t.Helper()
+	results, err := f.erp.PgConn().Exec(t.Context(), statements).ReadAll()
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, r := range results {
+		for _, row := range r.Rows {
+			var cells []string
+			for _, c := range row {
+				cells = append(cells, string(c))
+			}
+			b.WriteString(strings.Join(cells, " | ") + "\n")
+		}
+	}
+	return b.String()
+}
+
+func (f *faultWorld) inShop(t *testing.T, statement string) string {
+	t.Helper()
+	rows, err := f.shop.QueryContext(t.Context(), statement)
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for rows.Next() {
+		cells, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		var texts []string
+		for _, c := range cells {
+			if !c.Valid {
+				c.String = "null"
+			}
+			texts = append(texts, c.String)
+		}
+		b.WriteString(strings.Join(texts, " | ") + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	return b.String()
+}
+
+// commandOrRun runs a command line; "run &" goes on beside the dialogue, "stop" ends it, "wait" waits until it has ended by itself.
+func (f *faultWorld) commandOrRun(t *testing.T, line string) string {
+	t.Helper()
+	switch line {
+	case "run &":
+		if f.small != "" {
+			f.runOnSmallDisk(t)
+			return ""
+		}
+		f.running, f.stop = begin(t, f.env, "run", "-config", f.config())
+		return ""
+	case "stop":
+		if f.process != nil {
+			if err := f.process.Stop(t.Context()); err != nil {
+				return err.Error() + "\n"
+			}
+			return ""
+		}
+		f.stop()
+		return ""
+	}
+	return f.command(t, line)
+}
+
+// runOnSmallDisk runs the pipeline in a process whose directory small lies on a disk of 64 MiB that only it sees.
+func (f *faultWorld) runOnSmallDisk(t *testing.T) {
+	t.Helper()
+	small := filepath.Join(f.dir, f.small)
+	if err := os.MkdirAll(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	flags := "-m"
+	if os.Geteuid() != 0 {
+		flags = "-Urm"
+	}
+	var env []string
+	for name, value := range f.env {
+		env = append(env, name+"="+value)
+	}
+	p, err := (&testenv.Binary{Path: "unshare"}).Start(testenv.ProcessConfig{
+		Name: "run", Env: env, Log: filepath.Join(f.dir, "run.log"),
+		Args: []string{flags, "sh", "-c", `mount -t tmpfs -o size=64m tmpfs "$1" && exec "$2" run -config "$3"`, "sh", small, binary(t).Path, f.config()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, p.Kill) })
+	f.process = p
+}
+
+// disk fills the small disk up to 1 MiB, or clears it again.
+func (f *faultWorld) disk(t *testing.T, what string) string {
+	t.Helper()
+	small := fmt.Sprintf("/proc/%d/root%s", f.process.PID(), filepath.Join(f.dir, f.small))
+	ballast := filepath.Join(small, "ballast")
+	if what == "clear" {
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(small, &s); err != nil {
+		t.Fatal(err)
+	}
+	if total := int64(s.Blocks) * s.Bsize; total != 64<<20 {
+		t.Fatalf("%s has %d bytes: it is no small disk", small, total)
+	}
+	if err := os.WriteFile(ballast, make([]byte, int64(s.Bavail)*s.Bsize-1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+var logTime = regexp.MustCompile(`^time=\S+ `)
+
+// inLog gives the first line of the running pipeline's log that has the words.
+func (f *faultWorld) inLog(t *testing.T, words string) string {
+	t.Helper()
+	text := ""
+	if f.process != nil {
+		b, err := os.ReadFile(filepath.Join(f.dir, "run.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = string(b)
+	} else {
+		text = f.running.stderr.String()
+	}
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, words) {
+			return logTime.ReplaceAllString(line, "")
+		}
+	}
+	return ""
+}
+
+// net cuts or heals a way: "cut shop".
+func (f *faultWorld) net(t *testing.T, what string) string {
+	t.Helper()
+	verb, name, _ := strings.Cut(what, " ")
+	p := f.proxies[name]
+	if p == nil {
+		t.Fatalf("no way to %q", name)
+	}
+	if verb == "cut" {
+		p.Cut()
+		return ""
+	}
+	if err := p.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// put writes a record by hand into partition 0 of a topic of the running pipeline.
+func (f *faultWorld) put(t *testing.T, what string) string {
+	t.Helper()
+	topic, text, _ := strings.Cut(what, " ")
+	client := f.client
+	if client == nil {
+		cfg, err := loadPipeline(f.config(), func(name string) (string, bool) { v, ok := f.env[name]; return v, ok })
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, ok := readEndpoints(t.Context(), cfg)
+		if !ok {
+			t.Fatal("the pipeline does not run")
+		}
+		if client, err = kafka.Open(kafka.Config{Brokers: []string{e.Broker}}); err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+	}
+	p, err := client.NewProducer(t.Context(), kafka.ProducerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Produce(t.Context(), topic, 0, kafka.Record{Key: []byte(text), Value: []byte(text)}), p.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// faults gives a stage's state and faults as the status page has them: "sink shop".
+func (f *faultWorld) faults(t *testing.T, what string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	report, err := askStatus(ctx, newShell(f.env).program, &common{file: f.config(), logForm: "text", logLevel: "info"}, f.env["ADMIN"])
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	for i := range report.Stages {
+		s := &report.Stages[i]
+		if s.Kind+" "+s.Name != what {
+			continue
+		}
+		out := s.State + "\n"
+		for _, fl := range s.Faults {
+			out += faultText(fl)
+		}
+		return out
+	}
+	return "no such stage\n"
+}
