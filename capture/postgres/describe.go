@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"shelfstream/internal/fault"
@@ -9,7 +10,7 @@ import (
 )
 
 // Describe gives the shape that each captured table will be published in, by the name the configuration gives it, without reading a row or changing
-// anything. What Preflight faults is an error here too; tables that do not exist are left out.
+// anything. Tables that do not exist are left out; so are those that have no shape, such as one without a key, and the error says why.
 func (s *Source) Describe(ctx context.Context) (map[string]*schemas.Table, error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -25,14 +26,16 @@ func (s *Source) Describe(ctx context.Context) (map[string]*schemas.Table, error
 		return nil, s.undescribed(err)
 	}
 	shapes := map[string]*schemas.Table{}
+	var errs []error
 	for _, table := range sortedTables(cat.tables) {
 		sh, _, err := s.snapshotShape(cat.tables[table], cat, pub)
 		if err != nil {
-			return nil, fmt.Errorf("describe the table %s: %w", table, err)
+			errs = append(errs, fmt.Errorf("describe the table %s: %w", table, err))
+			continue
 		}
 		shapes[table] = sh.table
 	}
-	return shapes, nil
+	return shapes, errors.Join(errs...)
 }
 
 func (s *Source) undescribed(err error) error {

@@ -20,7 +20,7 @@ import (
 
 // describer is a source that tells the shapes of its tables before anything was captured.
 type describer interface {
-	// Describe gives the shape of each configured table by its configured name.
+	// Describe gives the shape of each configured table by its configured name; with an error, of those that have one.
 	Describe(ctx context.Context) (map[string]*schemas.Table, error)
 }
 
@@ -101,17 +101,14 @@ func (k *checker) source(ctx context.Context, a *app, name string, shapes map[st
 		return
 	}
 	faults, err := s.Preflight(ctx)
-	if !k.say(what, faults.Err(), err) {
-		return
-	}
+	inOrder := k.say(what, faults.Err(), err)
 	d, ok := s.(describer)
-	if !ok {
+	if !ok || err != nil {
 		return
 	}
 	tables, err := d.Describe(ctx)
-	if err != nil {
+	if err != nil && inOrder {
 		k.say(what+": shapes of its tables", err)
-		return
 	}
 	for table, shape := range tables {
 		shapes[capture.RawTopic(a.cfg.Name, name, table)] = shape

@@ -21,6 +21,7 @@ import (
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/kafka/embedded"
 	"shelfstream/internal/testenv"
+	"shelfstream/status"
 )
 
 // TestFaultsInSystems plays what needs an ERP and a shop. More prompts:
@@ -28,6 +29,7 @@ import (
 //	net>     cut or heal the way to erp, shop or registry
 //	put>     topic text: a record with that text as key and value
 //	faults?  kind name: the stage's state, and its faults
+//	ready?   what the admin port answers to whoever asks whether all is well
 //	disk>    fill or clear the disk of the directory that the section "disk" names, which is a small one of its own
 func TestFaultsInSystems(t *testing.T) {
 	playAll(t, "systems", func(t *testing.T, d *dialogue) *playground {
@@ -45,14 +47,15 @@ func TestFaultsInSystems(t *testing.T) {
 		}
 		f.playground = newPlayground(t, d, f.env)
 		f.connect(t, s)
-		if f.small = strings.TrimSpace(d.files["disk"]); f.small != "" {
+		f.small = strings.TrimSpace(d.files["disk"])
+		if strings.Contains(d.files["pipeline.yaml"], "${ADMIN}") {
 			var err error
 			if f.env["ADMIN"], err = testenv.FreeAddr(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		f.say["$"], f.say["erp"], f.say["shop"], f.say["log"] = f.commandOrRun, f.inERP, f.inShop, f.inLog
-		f.say["net"], f.say["put"], f.say["faults"], f.say["disk"] = f.net, f.put, f.faults, f.disk
+		f.say["net"], f.say["put"], f.say["faults"], f.say["ready"], f.say["disk"] = f.net, f.put, f.faults, f.ready, f.disk
 		return f.playground
 	})
 }
@@ -259,7 +262,7 @@ var logTime = regexp.MustCompile(`^time=\S+ `)
 // inLog gives the first line of the running pipeline's log that has the words.
 func (f *faultWorld) inLog(t *testing.T, words string) string {
 	t.Helper()
-	text := ""
+	var text string
 	if f.process != nil {
 		b, err := os.ReadFile(filepath.Join(f.dir, "run.log"))
 		if err != nil {
@@ -329,7 +332,7 @@ func (f *faultWorld) faults(t *testing.T, what string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	report, err := askStatus(ctx, newShell(f.env).program, &common{file: f.config(), logForm: "text", logLevel: "info"}, f.env["ADMIN"])
+	report, err := f.report(ctx)
 	if err != nil {
 		return "error: " + err.Error() + "\n"
 	}
@@ -339,10 +342,34 @@ func (f *faultWorld) faults(t *testing.T, what string) string {
 			continue
 		}
 		out := s.State + "\n"
+		var outSb345 strings.Builder
 		for _, fl := range s.Faults {
-			out += faultText(fl)
+			outSb345.WriteString(faultText(fl))
 		}
+		out += outSb345.String()
 		return out
 	}
 	return "no such stage\n"
+}
+
+func (f *faultWorld) report(ctx context.Context) (*status.Report, error) {
+	return askStatus(ctx, newShell(f.env).program, &common{file: f.config(), logForm: "text", logLevel: "info"}, f.env["ADMIN"])
+}
+
+// attempts is what a call that is repeated counts.
+var attempts = regexp.MustCompile(`no answer to: .*, after \d+ attempts: .*: dial tcp`)
+
+// ready gives why the pipeline is not ready, as the status page has it.
+func (f *faultWorld) ready(t *testing.T, _ string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	report, err := f.report(ctx)
+	switch {
+	case err != nil:
+		return "error: " + err.Error() + "\n"
+	case report.Ready:
+		return "ready\n"
+	}
+	return "not ready\n" + attempts.ReplaceAllString(strings.Join(report.NotReady, "\n"), "no answer to: …, after N attempts: …: dial tcp") + "\n"
 }

@@ -74,7 +74,7 @@ func (d *dialogue) write(t *testing.T, path string) {
 	}
 }
 
-// stage is what a dialogue is played on: what each prompt does, and the values that differ from run to run.
+// playground is what a dialogue is played on: what each prompt does, and the values that differ from run to run.
 type playground struct {
 	dir    string
 	env    map[string]string
@@ -124,7 +124,14 @@ func (p *playground) command(t *testing.T, line string) string {
 	defer cancel()
 	s := newShell(p.env)
 	code := s.program.run(ctx, args)
-	out := s.stdout.String() + s.stderr.String()
+	out := s.stdout.String()
+	var outSb128 strings.Builder
+	for line := range strings.Lines(s.stderr.String()) {
+		if !strings.HasPrefix(line, "time=") { // the log is what "log?" looks into
+			outSb128.WriteString(line)
+		}
+	}
+	out += outSb128.String()
 	switch {
 	case ctx.Err() != nil:
 		out += fmt.Sprintf("does not end within %s\n", withinStep)
@@ -142,9 +149,12 @@ var volatile = []struct {
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`@\d+`), "@OFFSET"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| [+-]?\w+)?`), "TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DATE"},
 	{regexp.MustCompile(`[0-9.]+ MiB are left`), "N MiB are left"},
 	{regexp.MustCompile(`(process|pid) \d+`), "$1 PID"},
 	{regexp.MustCompile(`/\d+@`), "/PARTITION@"},
+	{regexp.MustCompile(`apply \d+ records of (\S+)/\d+:`), "apply N records of $1/PARTITION:"},
+	{regexp.MustCompile(`call=".*`), "call=… error=…"}, // whichever was first
 }
 
 // plainly replaces what differs from run to run, and indents.

@@ -77,6 +77,20 @@ func (a *app) watchBroker(ctx context.Context) error {
 	}
 }
 
+// common says what is wrong with what all stages share.
+func (a *app) common() error {
+	var l fault.List
+	if a.broker != nil {
+		if f := a.broker.Fault(); f != nil {
+			l.Add(f)
+		}
+	}
+	if f := a.registry.Fault(); f != nil {
+		l.Add(f)
+	}
+	return l.Err()
+}
+
 // runStage runs one stage; an end that nobody asked for is a fault.
 func runStage(ctx context.Context, s stage) error {
 	st := s.Status()
@@ -111,12 +125,7 @@ func (a *app) admin(ctx context.Context, stages []stage, version string) (*statu
 			if ctx.Err() != nil {
 				return errors.New("the process is ending")
 			}
-			if a.broker != nil {
-				if f := a.broker.Fault(); f != nil {
-					return f
-				}
-			}
-			return nil
+			return a.common()
 		},
 	}
 	explainers := map[string]explainer{}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -32,6 +33,7 @@ type Client struct {
 	invalid error // why the address cannot be used; told by the first call
 	limit   time.Duration
 	log     *slog.Logger
+	silent  atomic.Pointer[fault.Fault] // nil while it answers
 
 	mu      sync.Mutex
 	ids     map[subjectSchema]int32

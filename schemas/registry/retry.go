@@ -29,6 +29,9 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := call(ctx)
+		if err == nil || !transient(err) && ctx.Err() == nil {
+			c.silent.Store(nil)
+		}
 		if err == nil {
 			if attempt > 1 {
 				c.log.Info("schema registry answers again", "registry", c.where, "after", time.Since(began))
@@ -41,11 +44,13 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 		if !transient(err) {
 			return c.refused(what, err)
 		}
+		f := &fault.Fault{
+			Class: fault.Environment, Where: c.where, What: fmt.Sprintf("no answer to: %s, after %d attempts", what, attempt), Err: err,
+			Fix: "start the registry, or correct its address in the configuration; `curl <address>/subjects` shows whether it answers",
+		}
+		c.silent.Store(f)
 		if c.limit >= 0 && time.Since(began)+pause > c.limit {
-			return &fault.Fault{
-				Class: fault.Environment, Where: c.where, What: fmt.Sprintf("no answer to: %s, after %d attempts", what, attempt), Err: err,
-				Fix: "start the registry, or correct its address in the configuration; `curl <address>/subjects` shows whether it answers",
-			}
+			return f
 		}
 		if attempt == 1 {
 			c.log.Warn("schema registry does not answer; trying again", "registry", c.where, "call", what, "error", err)
@@ -60,6 +65,9 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 		pause = min(2*pause, maxPause)
 	}
 }
+
+// Fault says that the registry does not answer, and what waits for it; nil once it has answered again.
+func (c *Client) Fault() *fault.Fault { return c.silent.Load() }
 
 // transient says whether the same call may succeed later: no connection, no answer in time, or a server that says it is unwell.
 func transient(err error) bool {
