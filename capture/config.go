@@ -122,8 +122,9 @@ func sortedTables(m map[string]TableConfig) []string {
 }
 
 func (c *RunnerConfig) rawTopic(table string) string { return RawTopic(c.Pipeline, c.Source, table) }
-func (c *RunnerConfig) checkpointTopic() string      { return CheckpointTopic(c.Pipeline, c.Source) }
-func (c *RunnerConfig) signalsTopic() string         { return SignalsTopic(c.Pipeline, c.Source) }
+
+func (c *RunnerConfig) checkpointTopic() string { return CheckpointTopic(c.Pipeline, c.Source) }
+func (c *RunnerConfig) signalsTopic() string    { return SignalsTopic(c.Pipeline, c.Source) }
 
 // name is "<pipeline>.<source>": the transactional id, and the prefix of everything that belongs to the source.
 func (c *RunnerConfig) name() string { return c.Pipeline + "." + c.Source }

@@ -61,7 +61,7 @@ func (c *contents) close() error {
 }
 
 func contentsKey(dst []byte, table int, partition int32, body []byte) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(table)) //nolint:gosec // the number of configured tables
+	dst = binary.BigEndian.AppendUint16(dst, uint16(table))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(partition))
 	return append(dst, body...)
 }
@@ -92,7 +92,7 @@ func (c *contents) load(ctx context.Context, client *kafka.Client, table int, to
 		}
 		g.Go(func() error {
 			l := &parts[p]
-			*l = loader{c: c, table: table, partition: int32(p), frames: map[string]bool{}} //nolint:gosec // a partition number
+			*l = loader{c: c, table: table, partition: int32(p), frames: map[string]bool{}}
 			err := client.Scan(ctx, topic, l.partition, starts[p], ends[p], l.take)
 			if err = errors.Join(err, l.flush()); err != nil {
 				return fmt.Errorf("read the rows of %s/%d: %w", topic, p, err)
@@ -221,7 +221,7 @@ func (c *contents) each(table int, fn func(partition int32, key, value []byte) e
 	}
 	for it.First(); it.Valid(); it.Next() {
 		k := it.Key()
-		if err := fn(int32(binary.BigEndian.Uint32(k[2:])), k, it.Value()); err != nil { //nolint:gosec // it was one
+		if err := fn(int32(binary.BigEndian.Uint32(k[2:])), k, it.Value()); err != nil {
 			return errors.Join(err, it.Close())
 		}
 	}

@@ -34,7 +34,7 @@ type encoder struct {
 	lastTimeUS         int64
 }
 
-// the places of the fixed headers
+// the places of the fixed headers.
 const (
 	atOp = iota
 	atTime

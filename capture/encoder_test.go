@@ -32,7 +32,9 @@ func wideShape(tb testing.TB) (*tableShape, []schemas.Value) {
 	s.keyFrame, s.valueFrame = schemas.AppendFrame(nil, 1), schemas.AppendFrame(nil, 2)
 	row := []schemas.Value{
 		schemas.Int(4711), schemas.Text("A-10023"), schemas.Text("Barolo Riserva 2016 0.75"), schemas.Dec(12995, 2), schemas.Dec(250, 4),
-		{Kind: schemas.KindDate, Int: 20000}, {Kind: schemas.KindTimestampTZ, Int: 1700000000000000}, schemas.Bool(true), schemas.Int(6),
+		{Kind: schemas.KindDate, Int: 20000},
+		{Kind: schemas.KindTimestampTZ, Int: 1700000000000000},
+		schemas.Bool(true), schemas.Int(6),
 		schemas.Text("NOK"), schemas.Null,
 	}
 	return s, row

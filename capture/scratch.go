@@ -53,7 +53,7 @@ func openScratch(parent, name string) (*scratch, error) {
 }
 
 func lockScratch(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, scratchLock), os.O_CREATE|os.O_RDWR, 0o640) //nolint:gosec // below the user's own directory
+	f, err := os.OpenFile(filepath.Join(dir, scratchLock), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		return nil, err
 	}

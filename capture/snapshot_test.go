@@ -98,9 +98,8 @@ func TestResnapshotRepairs(t *testing.T) {
 	cp := e.reaches("1")
 	e.eventually("the unknown table is named", func() bool { return strings.Contains(fmt.Sprint(r.Status().Faults), `"nonsense"`) })
 	for i := range cp.Topics {
-		rows, tombstones := 0, 0
 		first := e.checkpoints()[0].Topic(cp.Topics[i].Topic)
-		if rows, tombstones = e.recordsFrom(first); rows+tombstones > 0 {
+		if rows, tombstones := e.recordsFrom(first); rows+tombstones > 0 {
 			t.Errorf("%s: %d rows and %d tombstones were sent for nothing", first.Topic, rows, tombstones)
 		}
 	}

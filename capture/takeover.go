@@ -59,7 +59,7 @@ func (r *Runner) resume(ctx context.Context, s *session, schemaID int32) error {
 	tables := sortedTables(cfg.Tables)
 	all := make([]int32, cfg.Partitions)
 	for p := range all {
-		all[p] = int32(p) //nolint:gosec // a partition number
+		all[p] = int32(p)
 	}
 	fence := map[string][]int32{cfg.checkpointTopic(): {0}}
 	for _, t := range tables {
@@ -203,7 +203,7 @@ func readLeftovers(ctx context.Context, client *kafka.Client, v *vector, previou
 			at := &place{topic: t.topic}
 			found = append(found, at)
 			g.Go(func() error {
-				rec, err := client.Last(ctx, t.topic, int32(p)) //nolint:gosec // a partition number
+				rec, err := client.Last(ctx, t.topic, int32(p))
 				if err != nil {
 					return fmt.Errorf("read the newest record of %s/%d: %w", t.topic, p, err)
 				}

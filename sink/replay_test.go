@@ -138,7 +138,7 @@ func TestPrune(t *testing.T) {
 				m.Put("product", sinktest.Row(1000+i, "ghost", 1)[:1], sinktest.Row(1000+i, "ghost", 1))
 			}
 			m.Put("product", sinktest.Row(7, "ghost", 1)[:1], sinktest.Row(7, "ghost", 1)) // its tombstone is still there
-			for i := range int64(60) { // each partition has something new
+			for i := range int64(60) {                                                     // each partition has something new
 				if i != 7 {
 					w.Put(sinktest.Row(i, "x", 100+i))
 				}

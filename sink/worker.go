@@ -26,8 +26,7 @@ type partition struct {
 
 	retryAt    time.Time
 	retryAfter int64 // offset up to which this pass has come; -1 before it
-	retrying   bool
-	stale      bool // tombstones may have been missed
+	stale      bool  // tombstones may have been missed
 }
 
 // worker owns some partitions and one connection's worth of the target.

@@ -64,7 +64,7 @@ type Write struct {
 	Row Row
 }
 
-// Insert, Update, Delete and Truncate make statements.
+// Insert adds a row.
 func Insert(table string, r Row) Write { return Write{Table: table, Op: capture.OpCreate, Row: r} }
 
 // Update changes the row with an id, which may get another one.

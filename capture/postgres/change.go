@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"shelfstream/capture"
 	"shelfstream/internal/fault"
@@ -204,11 +205,12 @@ func (s *Source) identityFault(table, what string) error {
 
 // fullSQL makes old rows come whole, in every partition.
 func fullSQL(t *tableInfo) string {
-	sql := "ALTER TABLE " + t.sql() + " REPLICA IDENTITY FULL;"
+	var sql strings.Builder
+	sql.WriteString("ALTER TABLE " + t.sql() + " REPLICA IDENTITY FULL;")
 	for i := range t.parts {
 		if t.kind == 'p' {
-			sql += " ALTER TABLE " + t.parts[i].sql() + " REPLICA IDENTITY FULL;"
+			sql.WriteString(" ALTER TABLE " + t.parts[i].sql() + " REPLICA IDENTITY FULL;")
 		}
 	}
-	return sql
+	return sql.String()
 }

@@ -12,6 +12,7 @@ import (
 type discard struct{}
 
 func (discard) Table(context.Context, string, *schemas.Table) (capture.Handle, error) { return 0, nil }
+
 func (discard) Change(context.Context, capture.Handle, capture.Op, []schemas.Value, []schemas.Value, capture.Meta) error {
 	return nil
 }

@@ -37,6 +37,9 @@ type Config struct {
 const maxName = 63
 
 // withDefaults fills in what is left out.
+// exampleDSN shows the form; the password is a word, not one.
+const exampleDSN = "dsn: postgres://user:password@host:5432/database" //nolint:gosec // an example
+
 func (c Config) withDefaults() Config {
 	name := defaultName(c.Pipeline, c.Source)
 	if c.Slot == "" {
@@ -65,10 +68,10 @@ func (c Config) validate() error {
 	var l fault.List
 	where := "source " + c.Source
 	if c.DSN == "" {
-		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "no dsn is given", Fix: "dsn: postgres://user:password@host:5432/database"})
+		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "no dsn is given", Fix: exampleDSN})
 	} else if _, err := pgconn.ParseConfig(c.DSN); err != nil {
 		// pgconn's message leaves the password out.
-		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "dsn cannot be read", Fix: "dsn: postgres://user:password@host:5432/database", Err: err})
+		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "dsn cannot be read", Fix: exampleDSN, Err: err})
 	}
 	if len(c.Slot) > maxName || strings.Trim(c.Slot, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 		l.Add(&fault.Fault{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"time"
 
@@ -42,9 +43,7 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the dsn: %w", err)
 	}
-	for k, v := range sessionParams {
-		c.RuntimeParams[k] = v
-	}
+	maps.Copy(c.RuntimeParams, sessionParams)
 	c.RuntimeParams["application_name"] = s.cfg.applicationName()
 	if replication {
 		c.RuntimeParams["replication"] = "database"

@@ -63,7 +63,7 @@ func (f *feedback) send(now time.Time, ask bool) error {
 	binary.BigEndian.PutUint64(b[6:], max(f.s.received.Load(), confirmed))
 	binary.BigEndian.PutUint64(b[14:], confirmed)
 	binary.BigEndian.PutUint64(b[22:], confirmed)
-	binary.BigEndian.PutUint64(b[30:], uint64(now.UnixMicro()-postgresEpochUS)) //nolint:gosec // after 2000
+	binary.BigEndian.PutUint64(b[30:], uint64(now.UnixMicro()-postgresEpochUS))
 	b[38] = 0
 	if ask {
 		b[38] = 1

@@ -19,7 +19,7 @@ func position(l LSN) capture.Position {
 	var b [17]byte
 	s := strconv.AppendUint(b[:0], uint64(l)>>32, 16)
 	s = append(s, '/')
-	s = strconv.AppendUint(s, uint64(uint32(l)), 16) //nolint:gosec // the low half
+	s = strconv.AppendUint(s, uint64(uint32(l)), 16)
 	for i, c := range s {
 		if c >= 'a' {
 			s[i] = c - 'a' + 'A'

@@ -89,10 +89,10 @@ func (m *Message) Parse(b []byte) error {
 	c := cursor{b: b[1:]}
 	switch m.Kind {
 	case KindBegin:
-		m.LSN, m.TimeUS, m.XID = c.uint64(), int64(c.uint64()), c.uint32() //nolint:gosec // two's complement on the wire
+		m.LSN, m.TimeUS, m.XID = c.uint64(), int64(c.uint64()), c.uint32()
 	case KindCommit:
 		m.Flags, m.LSN, m.EndLSN = c.byte(), c.uint64(), c.uint64()
-		m.TimeUS = int64(c.uint64()) //nolint:gosec // two's complement on the wire
+		m.TimeUS = int64(c.uint64())
 	case KindInsert:
 		m.Relation, m.OldKind = c.uint32(), 0
 		if t := c.byte(); t != 'N' && !c.short {
@@ -154,7 +154,7 @@ func (m *Message) relation(c *cursor) {
 			return
 		}
 		m.Columns = append(m.Columns, RelationColumn{
-			Key: c.byte()&1 != 0, Name: c.text(), Type: c.uint32(), Typmod: int32(c.uint32()), //nolint:gosec // two's complement on the wire
+			Key: c.byte()&1 != 0, Name: c.text(), Type: c.uint32(), Typmod: int32(c.uint32()),
 		})
 	}
 }

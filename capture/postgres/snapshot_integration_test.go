@@ -173,7 +173,7 @@ type brokenLog struct{ *collector }
 var errBroken = errors.New("broken on purpose")
 
 func (l brokenLog) Snapshot(context.Context, capture.Position, []string) (capture.Snapshot, error) {
-	return brokenSnapshot{l.collector}, nil
+	return brokenSnapshot(l), nil
 }
 
 type brokenSnapshot struct{ *collector }

@@ -138,7 +138,7 @@ func (st *stream) read(ctx context.Context) error {
 			}
 		case body[0] == 'k' && len(body) == keepalive:
 			end := LSN(binary.BigEndian.Uint64(body[1:]))
-			clock := int64(binary.BigEndian.Uint64(body[9:])) + postgresEpochUS //nolint:gosec // two's complement on the wire
+			clock := int64(binary.BigEndian.Uint64(body[9:])) + postgresEpochUS
 			if err := st.keepalive(ctx, end, clock, body[17] != 0); err != nil {
 				return err
 			}

@@ -95,9 +95,7 @@ func equalsText(r *running, d *database, table string) bool {
 	d.Helper()
 	cols := d.text("SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = '" + table + "'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum")
 	var want []string
-	for _, line := range d.text("SELECT " + strings.Join(cols, ", ") + " FROM " + table) {
-		want = append(want, line)
-	}
+	want = append(want, d.text("SELECT "+strings.Join(cols, ", ")+" FROM "+table)...)
 	got := r.Rows(table)
 	if len(got) != len(want) {
 		return false

@@ -188,8 +188,8 @@ func builtin(oid uint32, typmod int32) pgType {
 		p := plain(asNumeric, schemas.KindDecimal, 0)
 		if typmod >= typmodHeader {
 			// The scale is an 11-bit signed number since PostgreSQL 15.
-			p.typ.Precision = int16((typmod - typmodHeader) >> 16 & 0xffff)    //nolint:gosec // at most 1000
-			p.typ.Scale = int16(((typmod-typmodHeader)&0x7ff ^ 0x400) - 0x400) //nolint:gosec // 11 bits
+			p.typ.Precision = int16((typmod - typmodHeader) >> 16 & 0xffff)
+			p.typ.Scale = int16(((typmod-typmodHeader)&0x7ff ^ 0x400) - 0x400)
 		}
 		return p
 	case oidVarchar, oidBpchar:

@@ -60,13 +60,16 @@ var typeCases = []typeCase{
 	{"name", []string{"'n'"}, text("n")},
 	{"bytea", []string{`'\x00ff5c'`, "''"}, []schemas.Value{{Kind: schemas.KindBytes, Bytes: []byte{0, 255, 0x5c}}, {Kind: schemas.KindBytes, Bytes: []byte{}}}},
 	{"date", []string{"'1970-01-01'", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'4713-01-01 BC'", "'5874897-12-31'", "'2000-02-29'"}, []schemas.Value{
-		kind(schemas.KindDate, 0), kind(schemas.KindDate, schemas.DateInfinity), kind(schemas.KindDate, schemas.DateNegInfinity), kind(schemas.KindDate, -735160), {}, {}, kind(schemas.KindDate, 11016)}},
+		kind(schemas.KindDate, 0), kind(schemas.KindDate, schemas.DateInfinity), kind(schemas.KindDate, schemas.DateNegInfinity), kind(schemas.KindDate, -735160), {}, {}, kind(schemas.KindDate, 11016),
+	}},
 	{"time", []string{"'23:59:59.999999'", "'24:00'", "'00:00:00.5'"}, []schemas.Value{kind(schemas.KindTime, 86399999999), kind(schemas.KindTime, 86400000000), kind(schemas.KindTime, 500000)}},
 	{"timetz", []string{"'12:00:00+05:30'"}, text("12:00:00+05:30")},
 	{"timestamp", []string{"'2026-01-02 03:04:05.000006'", "'infinity'", "'-infinity'", "'0001-01-01 BC'", "'294276-12-31 23:59:59.999999'", "'1969-12-31 23:59:59.5'"}, []schemas.Value{
-		{}, kind(schemas.KindTimestamp, math.MaxInt64), kind(schemas.KindTimestamp, math.MinInt64), {}, {}, kind(schemas.KindTimestamp, -500000)}},
+		{}, kind(schemas.KindTimestamp, math.MaxInt64), kind(schemas.KindTimestamp, math.MinInt64), {}, {}, kind(schemas.KindTimestamp, -500000),
+	}},
 	{"timestamptz", []string{"'1970-01-01 02:00:00+02'", "'infinity'", "'4714-11-24 00:00:00+00 BC'"}, []schemas.Value{
-		kind(schemas.KindTimestampTZ, 0), kind(schemas.KindTimestampTZ, math.MaxInt64), {}}},
+		kind(schemas.KindTimestampTZ, 0), kind(schemas.KindTimestampTZ, math.MaxInt64), {},
+	}},
 	{"interval", []string{"'1 year 2 mons -3 days 04:05:06.7'"}, text("1 year 2 mons -3 days +04:05:06.7")},
 	{"uuid", []string{"'00112233-4455-6677-8899-AABBCCDDEEFF'"}, []schemas.Value{{Kind: schemas.KindUUID, Bytes: []byte{0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}}}},
 	{"json", []string{`'{"a": [1,  2]}'`}, nil},

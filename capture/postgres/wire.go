@@ -153,7 +153,7 @@ func (w *wire) query(sql string) error {
 	b := make([]byte, msgHeaderBytes, msgHeaderBytes+len(sql)+1)
 	b[0] = msgQuery
 	b = append(append(b, sql...), 0)
-	binary.BigEndian.PutUint32(b[1:], uint32(len(b)-1)) //nolint:gosec // a statement of ours
+	binary.BigEndian.PutUint32(b[1:], uint32(len(b)-1))
 	return w.send(b)
 }
 

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -64,7 +63,8 @@ func (c *Comparison) table(ctx context.Context, erp *pgx.Conn, shop *sql.DB, tab
 	if err != nil {
 		return fmt.Errorf("query the shop: %w", err)
 	}
-	return errors.Join(c.merge(table, keys, pgRows(want), sqlRows(have)), have.Close())
+	defer have.Close()
+	return c.merge(table, keys, pgRows(want), sqlRows(have))
 }
 
 // next gives the following row, its columns as text with null as "∅"; nil at the end.
@@ -121,7 +121,7 @@ func (c *Comparison) merge(table string, keys int, want, have next) error {
 		return err
 	}
 	for w != nil || h != nil {
-		order := 0
+		var order int
 		switch {
 		case w == nil:
 			order = 1

@@ -26,7 +26,8 @@ func Seed(ctx context.Context, c *pgx.Conn, n int, seed uint64) error {
 	}
 	rates := [][]any{
 		{int16(1), epoch, nil, "25.00"},
-		{int16(2), epoch, epoch.AddDate(4, 0, -1), "15.00"}, {int16(2), epoch.AddDate(4, 0, 0), nil, "12.00"},
+		{int16(2), epoch, epoch.AddDate(4, 0, -1), "15.00"},
+		{int16(2), epoch.AddDate(4, 0, 0), nil, "12.00"},
 		{int16(3), epoch, nil, "0.00"},
 	}
 	for _, r := range rates {

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
@@ -69,7 +68,7 @@ func (w *world) history() int {
 		must(w.t, err)
 	}
 	if complaints > 20 {
-		w.t.Error(fmt.Sprintf("and %d more", complaints-20))
+		w.t.Errorf("and %d more", complaints-20)
 	}
 	return count
 }

@@ -18,7 +18,9 @@ func wide() sink.View {
 	text := schemas.Type{Kind: schemas.KindText}
 	return sink.View{Name: "products", Topic: "bench.products", Table: &schemas.Table{Name: "bench.products", Key: []int{0}, Columns: []schemas.Column{
 		{Name: "id", Type: schemas.Type{Kind: schemas.KindInt, Bits: 64}},
-		{Name: "sku", Type: text}, {Name: "name", Type: text}, {Name: "descr", Type: text, Nullable: true},
+		{Name: "sku", Type: text},
+		{Name: "name", Type: text},
+		{Name: "descr", Type: text, Nullable: true},
 		{Name: "price", Type: schemas.Type{Kind: schemas.KindDecimal, Precision: 12, Scale: 2}},
 		{Name: "stock", Type: schemas.Type{Kind: schemas.KindInt, Bits: 32}},
 		{Name: "vat_code", Type: schemas.Type{Kind: schemas.KindInt, Bits: 16}},

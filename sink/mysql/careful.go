@@ -79,7 +79,9 @@ func (c *carefulTx) try(ctx context.Context, records []*sink.Record) error {
 	s := c.s
 	s.enc.st.reset(c.vp)
 	for _, r := range records {
-		s.enc.add(c.vp, r) // it fitted before
+		if f := s.enc.add(c.vp, r); f != nil { // it fitted before
+			return f
+		}
 	}
 	s.packets.reset()
 	s.packets.statement("SAVEPOINT shelfstream")

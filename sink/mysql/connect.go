@@ -70,7 +70,7 @@ func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
 
 func joinClose(err error, conn driver.Conn) error {
 	if cerr := conn.Close(); cerr != nil {
-		return fmt.Errorf("%w (and closing it: %v)", err, cerr)
+		return fmt.Errorf("%w (and closing it: %w)", err, cerr)
 	}
 	return err
 }

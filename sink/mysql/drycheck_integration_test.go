@@ -87,7 +87,7 @@ func TestListParked(t *testing.T) {
 	tg := target(t, cfg, shop())
 	for id := range int32(2) {
 		s := open(t, tg, shop(), id)
-		put(t, s, product{sku: string(rune('A' + id)), name: "much too long"})
+		put(t, s, product{sku: string('A' + id), name: "much too long"})
 	}
 	list, err := fresh.ListParked(t.Context(), 10)
 	if err != nil || len(list) != 2 || list[0].Key != "A" || list[1].Partition != 1 || list[0].Since.IsZero() || !strings.Contains(list[0].Fault.What, "name") || list[0].Fault.Fix == "" {

@@ -269,8 +269,8 @@ func (l *keyList) add(p *tablePlan, r *sink.Record) {
 	if start > 0 {
 		l.keys = append(l.keys, ',')
 	}
-	ok := true
-	l.keys, ok = p.appendKey(l.keys, r.KeyValues)
+	keys, ok := p.appendKey(l.keys, r.KeyValues)
+	l.keys = keys
 	if !ok {
 		l.keys = l.keys[:start]
 		return

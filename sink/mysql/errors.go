@@ -82,12 +82,6 @@ func isData(err error) bool {
 // isConflict says whether err comes from a unique index: ours is the error that the guard of an upsert raises (see update).
 func isConflict(err error) bool { n := number(err); return n == errDupEntry || n == errBadNull }
 
-// isSchema says whether err means that the table is not as Check saw it.
-func isSchema(err error) bool {
-	n := number(err)
-	return n == errNoTable || n == errNoColumn || n == errNoDefault
-}
-
 // recordFault tells a person why the server refused one product.
 func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
 	f := &fault.Fault{Class: fault.Runtime, Where: fmt.Sprintf("sink %s: %s %s", sinkName, p.view.Name, key), What: "the database refuses it", Err: err}

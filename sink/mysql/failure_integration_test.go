@@ -43,9 +43,7 @@ func watch(t *testing.T, db *sql.DB) *reader {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &reader{}
 	var wg sync.WaitGroup
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
+	wg.Go(func() {
 		last := map[int64]int64{}
 		for ctx.Err() == nil {
 			rs, err := db.QueryContext(ctx, "SELECT p.no, p.counter, COALESCE(c.counter, -1) FROM product p LEFT JOIN copy c USING (no)")
@@ -68,7 +66,7 @@ func watch(t *testing.T, db *sql.DB) *reader {
 			rs.Close()
 			r.read.Add(1)
 		}
-	}()
+	})
 	r.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
 	t.Cleanup(r.stop)
 	return r
@@ -81,9 +79,7 @@ func counting(w *sinktest.World) (stop func() map[int64]int64) {
 	want := map[int64]int64{}
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
+	wg.Go(func() {
 		for n := int64(1); ; n++ {
 			select {
 			case <-quit:
@@ -93,7 +89,7 @@ func counting(w *sinktest.World) (stop func() map[int64]int64) {
 			w.Put(sinktest.Row(n%40, "x", n))
 			want[n%40] = n
 		}
-	}()
+	})
 	return func() map[int64]int64 { close(quit); wg.Wait(); return want }
 }
 

@@ -84,12 +84,11 @@ func (w *writer) special(dst []byte, what string) ([]byte, *unfit) {
 }
 
 func (w *writer) appendInt(dst []byte, n int64) ([]byte, *unfit) {
-	if w.col.class == classInt {
-		if n < w.col.min || (n > 0 && uint64(n) > w.col.max) {
-			return dst, w.range_(strconv.FormatInt(n, 10))
-		}
-	} else if w.col.class == classDecimal {
+	if w.col.class == classDecimal {
 		return w.appendDecimal(dst, schemas.Dec(n, 0))
+	}
+	if w.col.class == classInt && (n < w.col.min || (n > 0 && uint64(n) > w.col.max)) {
+		return dst, w.range_(strconv.FormatInt(n, 10))
 	}
 	if w.col.class == classText {
 		start := len(dst)

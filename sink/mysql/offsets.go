@@ -72,7 +72,8 @@ type offsetRow struct {
 
 func readOffset(ctx context.Context, q interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, condition, suffix string) (offsetRow, bool, error) {
+}, condition, suffix string,
+) (offsetRow, bool, error) {
 	var r offsetRow
 	var updated string
 	err := q.QueryRowContext(ctx, "SELECT "+placeColumns+" FROM shelfstream_offsets WHERE "+condition+suffix).

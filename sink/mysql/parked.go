@@ -100,14 +100,14 @@ func (s *session) appendParked(b *packetBuilder, applied []*sink.Record, parked 
 				l.add(parked[i].hash)
 			}
 		}
-		offsets := ""
+		var offsets []byte
 		for i := range parked {
 			if i > 0 {
-				offsets += ","
+				offsets = append(offsets, ',')
 			}
-			offsets += strconv.FormatInt(parked[i].Offset, 10)
+			offsets = strconv.AppendInt(offsets, parked[i].Offset, 10)
 		}
-		b.chunks("DELETE FROM shelfstream_parked WHERE "+s.where()+" AND record_hash IN (", l.list, l.ends, 1, ") AND `offset` NOT IN ("+offsets+")")
+		b.chunks("DELETE FROM shelfstream_parked WHERE "+s.where()+" AND record_hash IN (", l.list, l.ends, 1, ") AND `offset` NOT IN ("+string(offsets)+")")
 	}
 	var rows []byte
 	var ends []int

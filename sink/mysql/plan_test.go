@@ -16,7 +16,8 @@ func wines() sink.View {
 		return schemas.Column{Name: name, Type: t, Nullable: true}
 	}
 	return sink.View{Name: "wine", Topic: "p.wine", Table: &schemas.Table{Name: "p.wine", Key: []int{0, 1}, Columns: []schemas.Column{
-		{Name: "no", Type: text}, {Name: "year", Type: schemas.Type{Kind: schemas.KindInt, Bits: 32}},
+		{Name: "no", Type: text},
+		{Name: "year", Type: schemas.Type{Kind: schemas.KindInt, Bits: 32}},
 		col("price", schemas.Type{Kind: schemas.KindDecimal, Precision: 12, Scale: 2}), col("any", schemas.Type{Kind: schemas.KindDecimal}),
 		col("short", schemas.Type{Kind: schemas.KindText, Length: 40}), col("long", text), col("kind", schemas.Type{Kind: schemas.KindEnum, Symbols: []string{"red", "white"}}),
 		col("bin", schemas.Type{Kind: schemas.KindBytes}), col("day", schemas.Type{Kind: schemas.KindDate}), col("at", schemas.Type{Kind: schemas.KindTimestampTZ}),
@@ -133,12 +134,12 @@ func TestPackets(t *testing.T) {
 		if len(p) > 800 {
 			t.Errorf("a packet of %d bytes", len(p))
 		}
-		for _, s := range strings.Split(string(p), ";\n") {
+		for s := range strings.SplitSeq(string(p), ";\n") {
 			if s == "START TRANSACTION" || s == "COMMIT" {
 				continue
 			}
 			s = strings.TrimSuffix(strings.TrimPrefix(s, "INSERT "), " END")
-			for _, item := range strings.Split(s, ",") {
+			for item := range strings.SplitSeq(s, ",") {
 				if item != "("+strings.Repeat("x", rows)+")" {
 					t.Fatalf("item %d is %q", rows, item)
 				}

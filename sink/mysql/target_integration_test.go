@@ -56,7 +56,8 @@ func (p product) record(offset int64) sink.Record {
 	r := gone(offset, p.sku)
 	r.Row = []schemas.Value{
 		schemas.Text(p.sku), nullable(p.name), nullable(p.ean), schemas.Dec(p.price, 2), schemas.Int(p.stock),
-		{Kind: schemas.KindArray, List: images}, {Kind: schemas.KindArray, List: prices},
+		{Kind: schemas.KindArray, List: images},
+		{Kind: schemas.KindArray, List: prices},
 	}
 	return r
 }

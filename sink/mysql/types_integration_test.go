@@ -26,9 +26,14 @@ func TestEveryType(t *testing.T) {
 	row := func(no string) []schemas.Value {
 		return []schemas.Value{
 			schemas.Text(no), schemas.Int(-2147483648), schemas.Dec(-999_999_999_999, 2), big, schemas.Text("ø\U0001F377\\'"), schemas.Text(strings.Repeat("lång", 20000)),
-			{Kind: schemas.KindEnum, Bytes: []byte("red")}, {Kind: schemas.KindBytes, Bytes: []byte{0, 1, '\'', '\\', 255}}, schemas.Date(day), schemas.TimestampTZ(at),
-			{Kind: schemas.KindTime, Int: 86_399_999_999}, schemas.Bool(true), {Kind: schemas.KindUUID, Bytes: []byte("0123456789abcdef")},
-			{Kind: schemas.KindJSON, Bytes: []byte(`{"a": "\"x\\"}`)}, schemas.Float(math.MaxFloat64), schemas.Float(0.5), schemas.Null,
+			{Kind: schemas.KindEnum, Bytes: []byte("red")},
+			{Kind: schemas.KindBytes, Bytes: []byte{0, 1, '\'', '\\', 255}},
+			schemas.Date(day), schemas.TimestampTZ(at),
+			{Kind: schemas.KindTime, Int: 86_399_999_999},
+			schemas.Bool(true),
+			{Kind: schemas.KindUUID, Bytes: []byte("0123456789abcdef")},
+			{Kind: schemas.KindJSON, Bytes: []byte(`{"a": "\"x\\"}`)},
+			schemas.Float(math.MaxFloat64), schemas.Float(0.5), schemas.Null,
 			{Kind: schemas.KindArray, List: []schemas.Value{schemas.Text(`a"b`), schemas.Null}},
 		}
 	}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"sync"
 
 	"shelfstream/schemas"
@@ -43,10 +44,8 @@ func (h *holds) wait(s *session, k waitKey, offset int64) {
 		m = map[*session][]int64{}
 		h.waits[k] = m
 	}
-	for _, o := range m[s] {
-		if o == offset {
-			return
-		}
+	if slices.Contains(m[s], offset) {
+		return
 	}
 	m[s] = append(m[s], offset)
 }

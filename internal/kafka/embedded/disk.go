@@ -48,7 +48,7 @@ func (d *disk) guard(c *kfake.Cluster) {
 	if d.room == nil {
 		return
 	}
-	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		req, ok := r.(*kmsg.ProduceRequest)
 		if !ok || d.fault() == nil && d.room.Room(produced(req)) {
