@@ -3,7 +3,6 @@
 package e2e
 
 import (
-
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
 	"shelfstream/schemas/registry"
