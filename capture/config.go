@@ -45,7 +45,7 @@ type RunnerConfig struct {
 	// ScratchDir holds temporary files while a table is compared with its topic; "" = the system's temporary directory. Nothing
 	// in it outlives a run.
 	ScratchDir string
-	// ProducerBytes bounds the memory of records on their way to the brokers; 0 = 32 MB.
+	// ProducerBytes bounds the memory of records on their way to the brokers; 0 = 16 MB.
 	ProducerBytes int
 	// RetryWait is between two tries to read a source that broke off, PreflightWait between two looks at one that has faults; the zero
 	// values are 200 ms to 15 s and 2 s to 30 s.
@@ -72,7 +72,7 @@ func (c *RunnerConfig) setDefaults() {
 		c.ScratchDir = os.TempDir()
 	}
 	if c.ProducerBytes <= 0 {
-		c.ProducerBytes = 32 << 20
+		c.ProducerBytes = 16 << 20
 	}
 	if c.RetryWait.Base <= 0 {
 		c.RetryWait = retry.Backoff{Base: 200 * time.Millisecond, Max: 15 * time.Second}

@@ -10,10 +10,10 @@ import (
 )
 
 // dirtyInMemory is how many waiting products a task remembers; past that it reads their marks from the store.
-const dirtyInMemory = 50_000
+const dirtyInMemory = 20_000
 
 // dirtySet is the products that wait to be evaluated. Each has a mark in the store, written with the row that made it wait; the
-// set in memory only spares reading the marks back while there are few.
+// set in memory only spares reading the marks back while there are few, and writing them twice.
 type dirtySet struct {
 	members  map[string]struct{}
 	overflow bool
@@ -29,23 +29,17 @@ func newDirtySet(limit int) *dirtySet {
 
 // add says whether the product has to be marked in the store.
 func (d *dirtySet) add(product []byte) bool {
-	if d.overflow {
-		return true
-	}
 	if _, ok := d.members[string(product)]; ok {
 		return false
 	}
 	if len(d.members) >= d.limit {
-		d.spill()
-		return true
+		// From here on the marks in the store are what counts; the members are those marked lately, so that the rows of one product, which
+		// come together, do not mark it again and again.
+		d.overflow = true
+		clear(d.members)
 	}
 	d.members[string(product)] = struct{}{}
 	return true
-}
-
-func (d *dirtySet) spill() {
-	d.overflow = true
-	d.members = map[string]struct{}{}
 }
 
 // sorted gives the members in the order of their names, so that a run always emits in the same order.

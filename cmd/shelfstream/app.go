@@ -66,6 +66,7 @@ func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *a
 			err = errors.Join(err, a.Close())
 		}
 	}()
+	boundMemory(cfg.State.CacheMB)
 	if err := a.needsProcesses(r); err != nil {
 		return nil, err
 	}

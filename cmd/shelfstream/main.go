@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,11 +23,6 @@ const stopWithin = 10 * time.Second
 var errSignal = errors.New("asked to stop")
 
 func main() {
-	// Most of the heap is blocks of the state's cache and of records, without pointers: collecting twice as often costs little and
-	// keeps the resident set within half of what is live above it.
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(50)
-	}
 	stderr := int(os.Stderr.Fd())
 	p := &program{stdout: os.Stdout, env: os.LookupEnv, version: version, screen: newScreen(os.Stderr, term.IsTerminal(stderr))}
 	p.screen.width = func() int {
