@@ -33,16 +33,17 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 		if lacks := may.lacks(table, privileges); len(lacks) > 0 {
 			fix := fmt.Sprintf("GRANT %s ON %s.* TO %s;", strings.Join(lacks, ", "), quoteName(t.dbName), may.user)
 			if statement != "" {
-				fix += " or run it as a user who may: " + oneLine(statement)
+				fix += " what makes it, for a user who may: " + oneLine(statement)
 			}
 			faults.Add(&fault.Fault{Class: fault.Environment, Where: "table " + table, What: fmt.Sprintf("the database user %s may not %s (it lacks %s)", may.user, what, strings.Join(lacks, ", ")), Fix: fix})
 		}
 	}
 	for _, own := range []struct{ name, ddl string }{{"shelfstream_offsets", offsetsDDL}, {"shelfstream_parked", parkedDDL}} {
 		if tables[own.name] == nil {
-			need(own.name, "make it", own.ddl+";", "CREATE")
+			need(own.name, "make and write it", own.ddl+";", append([]string{"CREATE"}, writePrivileges...)...)
+		} else {
+			need(own.name, "write it", "", writePrivileges...)
 		}
-		need(own.name, "write it", "", writePrivileges...)
 	}
 	for _, name := range sortedNames(plans) {
 		for _, p := range plans[name].all() {

@@ -51,7 +51,7 @@ func TestDryCheckKnowsPrivileges(t *testing.T) {
 	}
 	all := faults.Error()
 	for _, want := range []string{
-		"table shelfstream_offsets: the database user 'narrow'@'%' may not make it (it lacks CREATE)", "table shelfstream_offsets: the database user 'narrow'@'%' may not write it (it lacks INSERT, UPDATE, DELETE)",
+		"table shelfstream_offsets: the database user 'narrow'@'%' may not make and write it (it lacks CREATE, INSERT, UPDATE, DELETE)",
 		"table product: the database user 'narrow'@'%' may not write it (it lacks DELETE) (fix: GRANT DELETE ON `" + name + "`.* TO 'narrow'@'%';",
 	} {
 		if !strings.Contains(all, want) {
