@@ -127,6 +127,7 @@ func (w *world) terminate(t *testing.T, p *testenv.Process) {
 		t.Fatal(err)
 	}
 	code, took := ends(t, p, stopWithin+5*time.Second)
+	t.Logf("ended after %s", took)
 	if code != 0 || took > stopWithin {
 		t.Errorf("exit code %d after %s; the log ends:\n%s", code, took, p.LogTail(15))
 	}
