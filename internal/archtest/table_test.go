@@ -48,7 +48,6 @@ var table = []folder{
 	{path: "internal/testenv", own: []string{"internal/fault"}},
 	{path: "internal/testenv/embeddedlog", own: []string{"internal/fault", "internal/kafka/embedded"}},
 	{path: "internal/archtest"},
-	{path: "internal/deps"},
 	{path: "internal/demo", own: []string{"*"}},
 	{path: "internal/e2e", own: []string{"*"}},
 
