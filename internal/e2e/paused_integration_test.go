@@ -29,6 +29,7 @@ func TestPausedOwnerCannotWrite(t *testing.T) {
 			w.testify()
 		})
 	}
+	t.Run("transform with records in hand", inHand)
 }
 
 // hold stops one of the stage's two workers while it has work, waits until the other has all of it and is well ahead, and lets it go on.
