@@ -21,9 +21,10 @@ const (
 	bulkAfter = 1_000_000 // their numbers begin after it
 )
 
-// inHand stops a transform worker in the middle of sending a large transaction's products. A log refuses an older producer by itself once a newer one
+// inHand stops a transform worker in the middle of sending a large transaction's products. Kafka refuses an older producer by itself once a newer one
 // has written to the partition; so here the ERP takes back exactly what had not been sent, and the worker that takes over finds nothing to write. What
-// the stopped one still has in hand is then kept from the topic by the fence alone.
+// the stopped one still has in hand is then kept from the topic by the fence alone. (The embedded log refuses it from the newer one's InitProducerID on,
+// so only a real Kafka proves the fence.)
 func inHand(t *testing.T) {
 	w := newWorld(t, "inhand", options{session: 3 * time.Second, products: 60, seed: func(w *world) {
 		must(t, demo.Seed(w.ctx, w.erp(), w.products, 1))
