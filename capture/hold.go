@@ -14,8 +14,8 @@ import (
 //	→ the new worker reads T2 again and would write its checkpoint: the half of T3 that lies before T2's new rows would be
 //	below it, and a view would show part of a transaction.
 //
-// So checkpoints are held back until every transaction that was left over has come by again whole. In a partition transactions stand in
-// commit order, so it is enough to wait for each partition's last one.
+// So checkpoints are held back until every transaction that was left over has come by again whole. Each partition's last one is not enough: the
+// next worker may die as well, before it is through, and then its T2 stands behind the first one's T3.
 type hold struct {
 	open map[leftover]int64 // its commit time in milliseconds
 	log  *slog.Logger
@@ -24,7 +24,7 @@ type hold struct {
 	quiet time.Time
 }
 
-// leftover is the last transaction of a partition beyond the checkpoint; without a transaction it is a snapshot's.
+// leftover is a transaction with rows beyond the checkpoint; without a transaction it is a snapshot's.
 type leftover struct {
 	topic       string
 	transaction string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -182,45 +183,33 @@ func checkEnds(topic string, next, ends []int64) error {
 	return nil
 }
 
-// readLeftovers finds what lies beyond the checkpoint; see hold.
+// readLeftovers reads what lies beyond the checkpoint; see hold. It is what was in flight when a worker died, or one big transaction.
 func readLeftovers(ctx context.Context, client *kafka.Client, v *vector, previous *schemas.Checkpoint, h *hold) error {
 	if previous == nil {
 		return nil
 	}
-	type place struct {
-		topic string
-		rec   *kafka.Record
-	}
-	var found []*place
+	var mu sync.Mutex // guards h
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(16)
+	g.SetLimit(8)
 	for _, t := range v.topics {
 		was := previous.Topic(t.topic)
 		for p := range t.base {
 			if was == nil || was.Next[p] >= t.base[p] {
 				continue
 			}
-			at := &place{topic: t.topic}
-			found = append(found, at)
 			g.Go(func() error {
-				rec, err := client.Last(ctx, t.topic, int32(p))
+				err := client.Scan(ctx, t.topic, int32(p), was.Next[p], t.base[p], func(r *kafka.Record) error {
+					mu.Lock()
+					defer mu.Unlock()
+					h.add(t.topic, r)
+					return nil
+				})
 				if err != nil {
-					return fmt.Errorf("read the newest record of %s/%d: %w", t.topic, p, err)
-				}
-				if rec != nil && rec.Offset >= was.Next[p] {
-					at.rec = rec
+					return fmt.Errorf("read what was left over in %s/%d: %w", t.topic, p, err)
 				}
 				return nil
 			})
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for _, at := range found {
-		if at.rec != nil {
-			h.add(at.topic, at.rec)
-		}
-	}
-	return nil
+	return g.Wait()
 }
