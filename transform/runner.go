@@ -335,7 +335,7 @@ func (r *Runner) keepRunning(ctx context.Context, t *task) error {
 
 func (r *Runner) newTask(b *bound, partition int32) *task {
 	return &task{
-		pipeline: r.cfg.Pipeline, partition: partition, topic: r.topic, parked: r.ParkedTopic(),
+		partition: partition, topic: r.topic, parked: r.ParkedTopic(),
 		layout: b.layout, program: b.program, decoders: b.decoders, frontier: b.frontier,
 		client: r.cfg.Client, store: r.cfg.Store, prefix: makePrefix(b.viewID, partition),
 		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention, dirtyLimit: r.cfg.dirtyLimit,

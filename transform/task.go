@@ -26,7 +26,6 @@ const (
 // task owns one partition of one view. Everything in it belongs to the goroutine that calls run, but for what
 // its observer holds under its own lock.
 type task struct {
-	pipeline  string
 	partition int32
 	topic     string // cleaned
 	parked    string // parked products

@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := b.servers.load(ctx, b.rows); err != nil {
 		return err
 	}
-	if err := b.results0(*out); err != nil {
+	if err := b.readResults(*out); err != nil {
 		return err
 	}
 	want := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })

@@ -57,8 +57,8 @@ func (s series) String() string {
 	return fmt.Sprintf("%.4g (%.4g–%.4g)", *s.median(), t[0], t[len(t)-1])
 }
 
-// results0 reads the rows of an earlier run, so that -only replaces its cases and keeps the others.
-func (b *bench) results0(out string) error {
+// readResults reads the rows of an earlier run, so that -only replaces its cases and keeps the others.
+func (b *bench) readResults(out string) error {
 	text, err := os.ReadFile(filepath.Join(out, "results.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
