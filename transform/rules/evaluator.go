@@ -70,7 +70,9 @@ func (e *Evaluator) run(in *Input) error {
 		s := &m.prog.steps[i]
 		m.rule = s.rule
 		m.trace.cut(0)
+		m.trace.reached(i)
 		if s.when == nil || s.when(m) == yes {
+			m.trace.held()
 			s.run(m)
 		}
 		if m.fault != nil {

@@ -11,6 +11,10 @@ type tracer struct {
 	// steps by field slot; filters stand apart.
 	steps   []Step
 	filters []Step
+	// hits counts what the rules do, if somebody asked; rule is the one at hand, and counted is set once it has given a field a value.
+	hits    []Hits
+	rule    int
+	counted bool
 }
 
 func (t *tracer) use(input string, row int, column string, v schemas.Value) {
@@ -40,6 +44,7 @@ func (t *tracer) step(m *machine, slot int, v schemas.Value, line int, mark int)
 // keep notes like step, but leaves the uses for the next field of the same rule.
 func (t *tracer) keep(m *machine, slot int, v schemas.Value, line int) {
 	if t != nil && m.fault == nil {
+		t.gave(v)
 		t.steps[slot] = t.describe(m, m.prog.fields[slot].name, v, line)
 	}
 }
@@ -49,6 +54,7 @@ func (t *tracer) filter(m *machine, include bool, line int) {
 	if t == nil {
 		return
 	}
+	t.gave(schemas.Bool(include))
 	t.filters = append(t.filters, t.describe(m, "", schemas.Bool(include), line))
 }
 
