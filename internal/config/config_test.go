@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -76,6 +77,59 @@ func TestPaths(t *testing.T) {
 	}
 	if p.StateDir() != "/srv/state" || p.LogDir() != "/etc/shelf/shelfstream-data/moestue/log" || p.Zone != time.UTC {
 		t.Errorf("got %q, %q, %v", p.StateDir(), p.LogDir(), p.Zone)
+	}
+}
+
+// TestSecretFile: the line break at the end of a secret's file is not part of it; spaces and what stands on other lines are.
+func TestSecretFile(t *testing.T) {
+	dir := t.TempDir()
+	for content, want := range map[string]string{"s3cr3t\n": "s3cr3t", "s3cr3t\r\n": "s3cr3t", "s3cr3t": "s3cr3t", " two\nlines \n": " two\nlines "} {
+		if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Parse(filepath.Join(dir, "p.yaml"), []byte("pipeline: p\nlog: { brokers: [\"a:1\"], sasl: { mechanism: PLAIN, user: u, password: \"file:secret\" } }\nsources: { erp: { postgres: { tables: { product: } } } }\n"), noEnv)
+		if err != nil || p.Log.SASL.Password != want {
+			t.Errorf("%q gives %+v, %v", content, p.Log.SASL, err)
+		}
+	}
+}
+
+func TestPlace(t *testing.T) {
+	p, err := Parse("p.yaml", []byte(`pipeline: p
+sources: { erp: { postgres: { tables: { product: { table: sales.product }, price: { partition_by: [no] } } } } }
+views:
+  product:
+    from: erp.product
+    children:
+      prices:
+        from: erp.price
+        on: { no: number }
+        order_by: [qty desc, valid_from]
+`), noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices := []string{"views", "product", "children", "prices"}
+	for _, c := range []struct {
+		path  []string
+		words []string
+		want  string
+	}{
+		{prices, nil, "p.yaml:8:9"},
+		{prices, []string{"on"}, "p.yaml:9:13"},
+		{prices, []string{"nothing", "qty"}, "p.yaml:10:20"},
+		{prices, []string{"valid_from"}, "p.yaml:10:30"},
+		{prices, []string{"number"}, "p.yaml:9:19"},
+		{prices, []string{"no"}, "p.yaml:9:19"}, // the value of the key
+		{[]string{"sources", "erp", "postgres", "tables", "product"}, []string{"sales.product"}, "p.yaml:2:59"},
+		{[]string{"sinks", "shop"}, nil, ""},
+	} {
+		if got, ok := p.Place(c.path, c.words...); got != c.want || ok != (c.want != "") {
+			t.Errorf("%v %v: got %q, %v, want %q", c.path, c.words, got, ok, c.want)
+		}
+	}
+	if got := p.PlaceNear("views", "product", "lookups", "vat"); got != "p.yaml:5:5" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -159,7 +213,7 @@ func TestJSONSchema(t *testing.T) {
 	if got := get(append(source, "timeout", "default")...); got != "5s" {
 		t.Errorf("a connector's default is %v", got)
 	}
-	if got := get(append(source, "tables", "additionalProperties", "properties", "broadcast", "type")...); got != "boolean" {
+	if got := get(append(source, "tables", "additionalProperties", "properties", "broadcast", "type")...); !reflect.DeepEqual(got, []any{"boolean", "string"}) {
 		t.Errorf("broadcast is %v", got)
 	}
 	if got := get("properties", "log", "properties", "partitions", "default"); got != 4.0 {

@@ -1,6 +1,8 @@
 // Package config reads the one YAML file that describes a pipeline.
 //
-// In: the file, and the environment for secrets ("${NAME}" anywhere in a value, "file:/path" as a whole value).
+// In: the file, and the environment and files for secrets. Anywhere in a value "${NAME}" is the variable of that name, which must not be empty;
+// "${NAME:-default}" has a default for when it is not set or empty, "${NAME:?message}" says what is missing then; neither text may hold $ or },
+// and "$$" is a plain $. "file:/path" as a whole value is the file's content without the line breaks at its end.
 // Out: a *Pipeline with defaults filled in, and every fault of the file at once, each with file:line:column and a remedy:
 // broken YAML, unknown and doubled keys, wrong types, missing secrets, and names that do not fit together.
 //

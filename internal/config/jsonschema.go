@@ -16,6 +16,8 @@ func JSONSchema(sources, sinks map[string]any) ([]byte, error) {
 	s := g.schema(reflect.ValueOf(p).Elem())
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Shelfstream pipeline"
+	s["description"] = "Any value may hold ${NAME} from the environment, ${NAME:-default} for when it is not set or empty, ${NAME:?message} with what to say then, " +
+		"and $$ for a plain $; file:/path as a whole value is the file's content without the line break at its end."
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, err
@@ -57,12 +59,11 @@ func (g *generator) schema(v reflect.Value) object {
 	case reflect.Map:
 		return object{"type": orNull("object"), "additionalProperties": g.fresh(t.Elem())}
 	case reflect.Bool:
-		return withDefault(object{"type": "boolean"}, v, v.Interface())
+		return withDefault(orVariable("boolean"), v, v.Interface())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		// A number may come from the environment.
-		return withDefault(object{"type": []string{"integer", "string"}, "pattern": `^\$\{.*\}$`}, v, v.Interface())
+		return withDefault(orVariable("integer"), v, v.Interface())
 	case reflect.Float32, reflect.Float64:
-		return withDefault(object{"type": []string{"number", "string"}, "pattern": `^\$\{.*\}$`}, v, v.Interface())
+		return withDefault(orVariable("number"), v, v.Interface())
 	case reflect.String:
 		return withDefault(object{"type": orNumber("string")}, v, v.Interface())
 	default:
@@ -104,6 +105,11 @@ func withDefault(s object, v reflect.Value, value any) object {
 		s["default"] = value
 	}
 	return s
+}
+
+// orVariable: a number or a truth value may come from the environment.
+func orVariable(t string) object {
+	return object{"type": []string{t, "string"}, "pattern": `^\$\{.*\}$`}
 }
 
 // orNull: a key with nothing after it counts as an empty mapping.

@@ -17,12 +17,14 @@ import (
 const Masked = "****"
 
 var (
-	variable     = regexp.MustCompile(`\$\$|\$\{[^}]*\}|\$\{`)
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	variable = regexp.MustCompile(`\$\$|\$\{[^}]*\}|\$\{`)
+	// reference is what may stand between ${ and }: a name, or with :- or :? and a text behind it.
+	reference = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)(?::([-?])([^$]*))?$`)
 )
 
-// expander puts secrets into the scalars of a tree: "${NAME}" from the environment ("$$" is one $), and "file:/path" as a
-// whole value. What was there before is kept by path, so that printing shows it and not the secret.
+// expander puts secrets into the scalars of a tree: "${NAME}" from the environment ("$$" is one $; with "${NAME:-default}" and "${NAME:?message}"
+// a variable that is not set, or empty, has a default or its own message, as in a shell), and "file:/path" as a whole value. What was there
+// before is kept by path, so that printing shows it and not the secret.
 type expander struct {
 	file      string
 	env       func(string) (string, bool)
@@ -60,15 +62,27 @@ func (e *expander) scalar(n *yaml.Node, path string) {
 		return
 	}
 	faults, expanded := len(e.faults), false
-	text := variable.ReplaceAllStringFunc(original, func(m string) string {
-		if m == "$$" {
-			return "$"
+	shown := strings.Builder{} // original, without a default that is a secret
+	at := 0
+	var text strings.Builder
+	for _, m := range variable.FindAllStringIndex(original, -1) {
+		text.WriteString(original[at:m[0]])
+		shown.WriteString(original[at:m[0]])
+		at = m[1]
+		if original[m[0]:m[1]] == "$$" {
+			text.WriteString("$")
+			shown.WriteString("$$")
+			continue
 		}
 		expanded = true
-		return e.lookup(n, path, m)
-	})
+		value, as := e.lookup(n, path, original[m[0]:m[1]])
+		text.WriteString(value)
+		shown.WriteString(as)
+	}
+	text.WriteString(original[at:])
+	shown.WriteString(original[at:])
 	if len(e.faults) == faults {
-		e.put(n, path, original, text, expanded)
+		e.put(n, path, shown.String(), text.String(), expanded)
 	}
 }
 
@@ -85,30 +99,51 @@ func (e *expander) put(n *yaml.Node, path, original, text string, expanded bool)
 	e.originals[path] = original
 }
 
-func (e *expander) lookup(n *yaml.Node, path, m string) string {
-	name := strings.TrimSuffix(strings.TrimPrefix(m, "${"), "}")
-	if !variableName.MatchString(name) {
-		e.faults.Add(&fault.Fault{
+// lookup gives the value of a reference, and how it may be shown.
+func (e *expander) lookup(n *yaml.Node, path, m string) (value, shown string) {
+	r := reference.FindStringSubmatch(strings.TrimSuffix(strings.TrimPrefix(m, "${"), "}"))
+	if r == nil || !strings.HasSuffix(m, "}") {
+		f := &fault.Fault{
 			Class: fault.Config, Where: place(e.file, n), What: fmt.Sprintf("%s: %q is not the name of an environment variable", path, m),
 			Fix: "write ${NAME}, or $$ for a plain $",
-		})
-		return ""
+		}
+		if strings.Contains(m, ":-") || strings.Contains(m, ":?") {
+			f.What = fmt.Sprintf("%s: %q is neither ${NAME:-default} nor ${NAME:?message}", path, strings.SplitAfterN(m, ":", 2)[0]+"…")
+			f.Fix = "write a name of letters, digits and _, and behind it a text with neither $ nor }"
+		}
+		e.faults.Add(f)
+		return "", m
 	}
+	name, mark, rest := r[1], r[2], r[3]
+	secret := secretKey.MatchString(path) || secretKey.MatchString(name)
 	value, ok := e.env(name)
-	if secretKey.MatchString(path) || secretKey.MatchString(name) || strings.HasSuffix(strings.ToLower(path), "dsn") {
+	shown = m
+	if value == "" && mark == "-" {
+		value = rest
+	}
+	if secret || strings.HasSuffix(strings.ToLower(path), "dsn") {
 		e.secrets = append(e.secrets, value)
 	}
-	if !ok || value == "" {
+	if mark == "-" {
+		if rest = MaskDSN(rest); secret && rest != "" {
+			rest = Masked
+		}
+		return value, "${" + name + ":-" + rest + "}"
+	}
+	if value == "" {
 		state := "is not set"
 		if ok {
 			state = "is empty"
+		}
+		if rest != "" {
+			state += ": " + rest
 		}
 		e.faults.Add(&fault.Fault{
 			Class: fault.Config, Where: place(e.file, n), What: fmt.Sprintf("%s: the environment variable %s %s", path, name, state),
 			Fix: fmt.Sprintf("export %s='…' before the start, or keep the value in a file and write file:/path/to/it", name),
 		})
 	}
-	return value
+	return value, shown
 }
 
 func (e *expander) readFile(n *yaml.Node, path, name string) (string, bool) {

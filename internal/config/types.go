@@ -74,14 +74,7 @@ func (s *Section) Place() string { return place(s.File, s.KindNode) }
 
 // PlaceOf is "file:line:column" of a value in the section by its path ("tables.product.from"), or of the nearest around it.
 func (s *Section) PlaceOf(path string) string {
-	at := s.Node
-	for key := range strings.SplitSeq(path, ".") {
-		next := child(at, key)
-		if next == nil {
-			break
-		}
-		at = next
-	}
+	at, _ := nodeAt(s.Node, strings.Split(path, "."))
 	if at == s.Node {
 		return s.Place()
 	}

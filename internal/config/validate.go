@@ -36,13 +36,7 @@ func (p *Pipeline) Validate() fault.List {
 
 // fail adds a fault at the value with this path, or at the nearest value around it.
 func (v *validator) fail(path []string, what, fix string) {
-	n, at := v.p.root, v.p.root
-	for _, key := range path {
-		if n = child(n, key); n == nil {
-			break
-		}
-		at = n
-	}
+	at, _ := v.p.nodeAt(path)
 	v.failAt(at, strings.Join(path, "."), what, fix)
 }
 
