@@ -118,6 +118,24 @@ func TestParseDecimal(t *testing.T) {
 			t.Errorf("ParseDecimal of the bytes of %q = %s, %v", in, b, err)
 		}
 	}
+	for _, in := range []string{"12.50000000000000000000", "0.00000000000000000000", "-100.00000000000000000000000", "1.50", "123456789012345678901234567890.50", "NaN"} {
+		v, err := ParseDecimalText(in)
+		if err != nil || v.String() != in {
+			t.Errorf("ParseDecimalText(%q) = %s, %v", in, v, err)
+		}
+		codec := mustCompile(t, &Table{Name: "t", Columns: []Column{{Name: "n", Type: Type{Kind: KindDecimal}}}, Key: []int{0}})
+		body, err := codec.AppendValue(nil, []Value{v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, err := codec.DecodeValue(nil, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row[0].String() != in {
+			t.Errorf("%s comes back from Avro as %s", in, row[0])
+		}
+	}
 	for _, in := range []string{"", "-", ".", "1,5", "1 000", " 1", "1 ", "0x1", "1e", "1e1.5", "--1", "1.2.3", "-nan", "infinityy", "1e999999999", "1e-40000", "1_0", "1e99999999999999999999"} {
 		if v, err := ParseDecimal(in); err == nil {
 			t.Errorf("ParseDecimal(%q) = %s, want an error", in, v)

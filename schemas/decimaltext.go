@@ -10,7 +10,13 @@ import (
 // "inf"). The result is a KindDecimal that keeps the digits after the point ("12.50" has scale 2), except that zeros at
 // the end are dropped where only they keep it from 18 digits (NAV's 12.50000000000000000000 is 12.5). No spaces, no
 // grouping, no decimal comma. It allocates only for texts beyond an int64.
-func ParseDecimal[T ~string | ~[]byte](text T) (Value, error) {
+func ParseDecimal[T ~string | ~[]byte](text T) (Value, error) { return parseDecimal(text, false) }
+
+// ParseDecimalText is ParseDecimal that keeps every digit, also zeros at the end of any number of digits: AppendDecimal gives back the text that
+// PostgreSQL prints for a numeric without a scale. It allocates for texts beyond an int64.
+func ParseDecimalText[T ~string | ~[]byte](text T) (Value, error) { return parseDecimal(text, true) }
+
+func parseDecimal[T ~string | ~[]byte](text T, keep bool) (Value, error) {
 	i, negative := 0, false
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
 		negative = text[0] == '-'
@@ -66,19 +72,19 @@ func ParseDecimal[T ~string | ~[]byte](text T) (Value, error) {
 		v, _ := signed(n, negative)
 		return Dec(v, int16(scale)), nil
 	}
-	return parseLong(string(text[start:end]), scale, negative)
+	return parseLong(string(text[start:end]), scale, negative, keep)
 }
 
 // parseLong reads digits (with at most one point, whose place scale already tells) that are too many for an int64 or
-// whose exponent moves the point out of them.
-func parseLong(mantissa string, scale int, negative bool) (Value, error) {
+// whose exponent moves the point out of them. Unless keep is set, zeros at the end are dropped where an int64 holds the rest.
+func parseLong(mantissa string, scale int, negative, keep bool) (Value, error) {
 	digits := make([]byte, 0, len(mantissa))
 	for i := range len(mantissa) {
 		if mantissa[i] != '.' {
 			digits = append(digits, mantissa[i])
 		}
 	}
-	if n, left := zeros(digits, scale); n <= maxInt64Digits {
+	if n, left := zeros(digits, scale); !keep && n <= maxInt64Digits {
 		digits, scale = digits[:n], left
 	}
 	z, ok := new(big.Int).SetString(string(digits), 10)

@@ -153,7 +153,7 @@ func (o *op) decodeDecimal(v *Value, b []byte) ([]byte, error) {
 		if bytes.ContainsAny(data, "eE") {
 			return b, notDecimal(string(data))
 		}
-		*v, err = ParseDecimal(data)
+		*v, err = ParseDecimalText(data)
 		return b, err
 	}
 	if len(data) <= 8 {

@@ -14,7 +14,7 @@
 //	bool                 boolean
 //	int16, int32, int64  int (with "connect.type": "int16"), int, long
 //	decimal(p,s)         bytes, logicalType decimal; a negative scale or one above the precision becomes the decimal that holds it
-//	decimal              string, the number's text ("shelfstream.kind": "decimal")
+//	decimal              string, the number's text with every digit it was given ("shelfstream.kind": "decimal")
 //	float32, float64     float, double
 //	text, text(n)        string ("shelfstream.length": n)
 //	bytes                bytes

@@ -161,7 +161,6 @@ func randomDecimal(r *rand.Rand, t *Type) Value {
 	}
 	v := DecBig(z, int16(scale))
 	if t.Precision == 0 {
-		v, _ = ParseDecimal(v.String()) // without the zeros that reading drops
 		return v
 	}
 	switch r.IntN(4) {

@@ -25,6 +25,8 @@ func (a *arena) decode(t *pgType, b []byte) (schemas.Value, error) {
 	switch t.decoding {
 	case asText:
 		return schemas.Value{Kind: schemas.KindText, Bytes: b}, nil
+	case asPadded:
+		return schemas.Value{Kind: schemas.KindText, Bytes: bytes.TrimRight(b, " ")}, nil
 	case asInt:
 		n, ok := parseInt(b)
 		if !ok {
@@ -32,7 +34,7 @@ func (a *arena) decode(t *pgType, b []byte) (schemas.Value, error) {
 		}
 		return schemas.Value{Kind: schemas.KindInt, Int: n}, nil
 	case asNumeric:
-		return decodeNumeric(b)
+		return decodeNumeric(t, b)
 	case asBool:
 		if len(b) != 1 || b[0] != 't' && b[0] != 'f' {
 			return schemas.Null, malformed("boolean", b)
@@ -120,23 +122,35 @@ func parseInt(b []byte) (int64, bool) {
 	return n, true
 }
 
-// decodeNumeric reads numeric_out's text: no exponent, no grouping.
-func decodeNumeric(b []byte) (schemas.Value, error) {
-	// A numeric(38,20) prints its twenty digits after the point, mostly zeros; without them it fits an int64 and is as exact.
-	const fits = 18
-	if len(b) > fits+2 {
-		if point := bytes.IndexByte(b, '.'); point >= 0 {
-			b = bytes.TrimRight(b, "0")
-			if len(b) == point+1 {
-				b = b[:point]
-			}
-		}
+// decodeNumeric reads numeric_out's text: no exponent, no grouping. A numeric without a scale is published as that text, so it keeps every digit.
+func decodeNumeric(t *pgType, b []byte) (v schemas.Value, err error) {
+	if t.typ.Precision == 0 {
+		v, err = schemas.ParseDecimalText(b)
+	} else {
+		v, err = schemas.ParseDecimal(withoutZeros(b))
 	}
-	v, err := schemas.ParseDecimal(b)
 	if err != nil {
 		return v, fmt.Errorf("decode numeric: %w", err)
 	}
 	return v, nil
+}
+
+// withoutZeros cuts the zeros at the end off a number that is too long for an int64 with them. A numeric(38,20) prints its twenty digits after
+// the point, mostly zeros, and the column's scale tells them all the same.
+func withoutZeros(b []byte) []byte {
+	const fits = 18
+	if len(b) <= fits+2 {
+		return b
+	}
+	point := bytes.IndexByte(b, '.')
+	if point < 0 {
+		return b
+	}
+	b = bytes.TrimRight(b, "0")
+	if len(b) == point+1 {
+		b = b[:point]
+	}
+	return b
 }
 
 // decodeBytea reads the hex form, "\x0a…".

@@ -88,6 +88,7 @@ func TestMalformedValues(t *testing.T) {
 }
 
 func TestLongNumerics(t *testing.T) {
+	scaled := builtin(oidNumeric, 38<<16|20+typmodHeader)
 	for text, want := range map[string]schemas.Value{
 		"12.50000000000000000000":  schemas.Dec(125, 1),
 		"100.00000000000000000000": schemas.Dec(100, 0),
@@ -98,7 +99,7 @@ func TestLongNumerics(t *testing.T) {
 		"NaN":                      schemas.DecSpecial(schemas.SpecialNaN),
 		"123456789012345678.12345678901234567890": {},
 	} {
-		v, err := decodeNumeric([]byte(text))
+		v, err := decodeNumeric(&scaled, []byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -107,6 +108,19 @@ func TestLongNumerics(t *testing.T) {
 		}
 		if got := string(schemas.AppendDecimal(nil, v)); !strings.HasPrefix(text, got) {
 			t.Errorf("%s is printed as %s", text, got)
+		}
+	}
+}
+
+// A numeric without a scale is its text, to the last zero and of any length; one with a scale is the column's business.
+func TestNumericKeepsItsText(t *testing.T) {
+	free := builtin(oidNumeric, -1)
+	for digits := range 60 {
+		for _, text := range []string{"12." + strings.Repeat("0", digits+1), "-0.5" + strings.Repeat("0", digits), "1" + strings.Repeat("0", digits), "9." + strings.Repeat("7", digits) + "000"} {
+			v, err := decodeNumeric(&free, []byte(text))
+			if got := string(schemas.AppendDecimal(nil, v)); err != nil || got != text {
+				t.Errorf("%s is printed as %s (%v)", text, got, err)
+			}
 		}
 	}
 }

@@ -27,8 +27,9 @@
 // # Values
 //
 // Everything is read in the text format, with session settings of our own, so snapshot and stream give the same values; decode.go says why
-// not binary. These types have a logical type: bool, int2, int4, int8, oid, numeric, float4, float8, text, varchar, char(n) (with
-// the blanks PostgreSQL pads it with), bytea, date, time, timestamp, timestamptz, uuid, json, jsonb, enums, arrays of these, and domains over
+// not binary. These types have a logical type: bool, int2, int4, int8, oid, numeric (without a scale: with every digit PostgreSQL prints), float4,
+// float8, text, varchar, char(n) (without the blanks at its end: to PostgreSQL they mean nothing, and without them it meets a varchar in joins,
+// lookups and partitions; inside a composite type's text they stay), bytea, date, time, timestamp, timestamptz, uuid, json, jsonb, enums, arrays of these, and domains over
 // them. All others are text as PostgreSQL prints it: interval in the style postgres ("1 day 02:00:00"), money without a locale
 // ("$1,234.50"), timetz, inet, cidr, xml, bit, ranges, composite types, and those of extensions. Infinite dates, years before Christ and
 // NaN are as package schemas says. An array's lower bounds are not kept, and it must have as many dimensions as its column declares.

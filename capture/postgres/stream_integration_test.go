@@ -11,6 +11,7 @@ import (
 
 	"shelfstream/capture"
 	"shelfstream/internal/fault"
+	"shelfstream/schemas"
 )
 
 func TestUnchangedToast(t *testing.T) {
@@ -231,5 +232,30 @@ func TestLatency(t *testing.T) {
 	t.Logf("from the statement's start to the log: p50 %v, p99 %v", took[50], took[98])
 	if took[50] > 5*time.Millisecond {
 		t.Errorf("half of the changes took more than %v", took[50])
+	}
+}
+
+// TestPaddedKey: a char(n) key is the same by snapshot and stream, by insert, update and delete, and the same as a varchar's.
+func TestPaddedKey(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE unit (code char(5) PRIMARY KEY, name varchar(9), n int)", "CREATE TABLE item (id int PRIMARY KEY, unit varchar(5), n int)", "ALTER TABLE unit REPLICA IDENTITY FULL", "ALTER TABLE item REPLICA IDENTITY FULL",
+		"INSERT INTO unit VALUES ('kg', 'kilo', 0), ('l', 'litre', 0)", "INSERT INTO item VALUES (1, 'kg', 0)")
+	cfg := d.config(map[string]capture.TableConfig{"unit": {}, "item": {PartitionBy: []string{"unit"}}})
+	r := start(t, cfg, nil, false)
+	r.wait("the snapshot", func() bool { return r.Checkpoint() != nil && r.has("unit", "kg") && r.has("unit", "l") })
+	d.exec("UPDATE unit SET n = 1 WHERE code = 'kg'", "INSERT INTO unit VALUES ('m', 'metre', 2)", "UPDATE unit SET code = 'km' WHERE code = 'm'", "DELETE FROM unit WHERE code = 'l'")
+	r.wait("the changes", func() bool {
+		return r.has("unit", "km") && len(r.Rows("unit")) == 2 && r.Rows("unit")["kg"] == "kg|kilo|1"
+	})
+	// With the default identity only the key's old value comes.
+	d.exec("ALTER TABLE unit REPLICA IDENTITY DEFAULT", "UPDATE unit SET code = 'g' WHERE code = 'km'", "DELETE FROM unit WHERE code = 'kg'")
+	r.wait("the changes by the key alone", func() bool { return len(r.Rows("unit")) == 1 && r.Rows("unit")["g"] == "g|metre|2" })
+	r.stop()
+	for _, e := range r.Events() {
+		if e.Kind != "row" && e.Kind != "change" {
+			continue
+		}
+		if key := e.Row[0]; e.Table == "unit" && schemas.Partition([]schemas.Value{key}, 1<<20) != schemas.Partition([]schemas.Value{schemas.Text(strings.TrimRight(key.String(), " "))}, 1<<20) {
+			t.Errorf("%q lies in another partition than the varchar of the same text", key)
+		}
 	}
 }

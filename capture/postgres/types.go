@@ -15,7 +15,8 @@ import (
 type decoding uint8
 
 const (
-	asText decoding = iota // as the database prints it
+	asText   decoding = iota // as the database prints it
+	asPadded                 // text less the blanks at its end, which mean nothing in char(n)
 	asBool
 	asInt
 	asNumeric
@@ -194,6 +195,9 @@ func builtin(oid uint32, typmod int32) pgType {
 		return p
 	case oidVarchar, oidBpchar:
 		p := plain(asText, schemas.KindText, 0)
+		if oid == oidBpchar {
+			p.decoding = asPadded
+		}
 		if typmod >= typmodHeader {
 			p.typ.Length = typmod - typmodHeader
 		}

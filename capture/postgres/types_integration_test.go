@@ -50,12 +50,15 @@ var typeCases = []typeCase{
 	{"numeric(38,20)", []string{"12.5", "-123456789012345678.12345678901234567890"}, nil},
 	{"numeric(5,-2)", []string{"123456"}, []schemas.Value{schemas.Dec(123500, 0)}},
 	{"numeric(3,5)", []string{"0.00999"}, []schemas.Value{schemas.Dec(999, 5)}},
-	{"numeric", []string{"1" + strings.Repeat("0", 100), "-1e-30", "'NaN'", "'Infinity'", "'-Infinity'", "0.10"}, nil},
+	{"numeric", []string{"1" + strings.Repeat("0", 100), "-1e-30", "'NaN'", "'Infinity'", "'-Infinity'", "0.10", "12.50000000000000000000", "100." + strings.Repeat("0", 300)}, nil},
 	{"float4", []string{"1.1", "'NaN'", "'-Infinity'", "3.4028235e38"}, nil},
 	{"float8", []string{"0.1", "'Infinity'", "-1e-300", "1e15"}, []schemas.Value{schemas.Float(0.1), schemas.Float(math.Inf(1)), schemas.Float(-1e-300), schemas.Float(1e15)}},
 	{"text", []string{"''", "'a\tb\nc\\d\r\b\f\vÜ€'", `'\N'`, "'NULL'", "repeat('long ', 3000)"}, nil},
 	{"varchar(9)", []string{"'ab '"}, text("ab ")},
-	{"char(5)", []string{"'ab'"}, text("ab   ")},
+	{"char(5)", []string{"'ab'", "''", "' ü '"}, text("ab", "", " ü")},
+	{"char(3)[]", []string{"'{a,\"\",NULL}'"}, []schemas.Value{list(schemas.Text("a"), schemas.Text(""), schemas.Null)}},
+	{"bpchar", []string{"'ab '"}, text("ab")},
+	{"code", []string{"'ab'"}, text("ab")},
 	{`"char"`, []string{"'x'"}, text("x")},
 	{"name", []string{"'n'"}, text("n")},
 	{"bytea", []string{`'\x00ff5c'`, "''"}, []schemas.Value{{Kind: schemas.KindBytes, Bytes: []byte{0, 255, 0x5c}}, {Kind: schemas.KindBytes, Bytes: []byte{}}}},
@@ -103,7 +106,7 @@ var typeCases = []typeCase{
 
 // TestTypes reads every type by snapshot and by stream, under settings of the database that would print values differently.
 func TestTypes(t *testing.T) {
-	d := newDatabase(t, `CREATE TYPE mood AS ENUM ('sad', 'ok', 'über')`, `CREATE TYPE pair AS (a int, b text)`, `CREATE DOMAIN cents AS numeric(12,2)`, `CREATE DOMAIN tags AS text[]`)
+	d := newDatabase(t, `CREATE TYPE mood AS ENUM ('sad', 'ok', 'über')`, `CREATE TYPE pair AS (a int, b text)`, `CREATE DOMAIN cents AS numeric(12,2)`, `CREATE DOMAIN tags AS text[]`, `CREATE DOMAIN code AS char(4)`)
 	columns := []string{"id int PRIMARY KEY"}
 	rows := 0
 	for i, c := range typeCases {
@@ -179,6 +182,10 @@ func TestTypes(t *testing.T) {
 				}
 			case got.IsNull():
 				t.Errorf("%s: %s became null", c.typ, c.literals[n])
+			case c.typ == "numeric":
+				if want := d.one(fmt.Sprintf("SELECT c%d FROM everything WHERE id = %d", i, n)); got.String() != want {
+					t.Errorf("%s: %s became %s", c.typ, want, got)
+				}
 			case int(n) < len(c.want) && !c.want[n].IsNull() && !reflect.DeepEqual(got, c.want[n]):
 				t.Errorf("%s: %s became %#v, not %#v", c.typ, c.literals[n], got, c.want[n])
 			}
