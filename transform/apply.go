@@ -25,7 +25,7 @@ func (t *task) apply(ctx context.Context, f *feed, in *input, r *kafka.Record) e
 	case inputRoot:
 		product, _ := appendValues(t.eval.product[:0], key, in.joinInKey)
 		t.eval.product = product
-		if err := t.putRow(b, product, f.in, nil, f.partition, r); err != nil {
+		if err := t.putRow(b, product, in.index, nil, f.partition, r); err != nil {
 			return err
 		}
 		return t.markDirty(b, product)
@@ -33,6 +33,7 @@ func (t *task) apply(ctx context.Context, f *feed, in *input, r *kafka.Record) e
 		return t.applyChild(ctx, b, f, in, r, key)
 	case inputLookup:
 		return t.applyLookup(ctx, b, f, in, r, key)
+	case inputGroups: // it has no topic
 	}
 	return nil
 }
@@ -85,22 +86,25 @@ func (t *task) setOrDelete(b *pebble.Batch, key []byte, partition int32, r *kafk
 
 // applyChild finds the product of a child row: in its key, or in the row with the old product from the owner index.
 func (t *task) applyChild(ctx context.Context, b *pebble.Batch, f *feed, in *input, r *kafka.Record, key []schemas.Value) error {
+	if in.joinInKey != nil && in.scattered && t.belongs(key, in.joinInKey) != t.partition {
+		return nil
+	}
 	rowKey := t.rowKey(key)
 	if in.joinInKey != nil {
 		product, _ := appendValues(t.eval.product[:0], key, in.joinInKey)
 		t.eval.product = product
-		if err := t.putRow(b, product, f.in, rowKey, f.partition, r); err != nil {
+		if err := t.putRow(b, product, in.index, rowKey, f.partition, r); err != nil {
 			return err
 		}
 		return t.markDirty(b, product)
 	}
-	index := append(t.prefix.indexed(nil, kindChildOwner, f.in), rowKey...)
+	index := append(t.prefix.indexed(nil, kindChildOwner, in.index), rowKey...)
 	old, now, err := t.moved(ctx, b, in, r, index)
 	if err != nil {
 		return t.reject(in, f.partition, r, err)
 	}
 	if old != nil && !bytes.Equal(old, now) {
-		t.buf = append(append(t.prefix.product(t.buf, old), byte(f.in)), rowKey...)
+		t.buf = append(append(t.prefix.product(t.buf, old), byte(in.index)), rowKey...)
 		if err := b.Delete(t.buf, nil); err != nil {
 			return fmt.Errorf("add to a state batch: %w", err)
 		}
@@ -111,7 +115,7 @@ func (t *task) applyChild(ctx context.Context, b *pebble.Batch, f *feed, in *inp
 	if now == nil {
 		return nil
 	}
-	if err := t.putRow(b, now, f.in, rowKey, f.partition, r); err != nil {
+	if err := t.putRow(b, now, in.index, rowKey, f.partition, r); err != nil {
 		return err
 	}
 	return t.markDirty(b, now)
@@ -122,32 +126,32 @@ func (t *task) applyLookup(ctx context.Context, b *pebble.Batch, f *feed, in *in
 	rowKey := t.rowKey(key)
 	var old, now []byte
 	if in.joinInKey != nil {
-		now, _ = appendValues(nil, key, in.joinInKey)
+		now, _ = appendValues([]byte{}, key, in.joinInKey)
 	} else {
 		var err error
-		index := append(t.prefix.indexed(nil, kindLookupJoin, f.in), rowKey...)
+		index := append(t.prefix.indexed(nil, kindLookupJoin, in.index), rowKey...)
 		if old, now, err = t.moved(ctx, b, in, r, index); err != nil {
 			return t.reject(in, f.partition, r, err)
 		}
 	}
-	lookup := t.layout.lookupIndex(f.in)
+	lookup := t.layout.lookupIndex(in.index)
 	if old != nil && !bytes.Equal(old, now) {
-		t.buf = append(appendPart(t.prefix.indexed(t.buf, kindLookup, f.in), old), rowKey...)
+		t.buf = append(appendPart(t.prefix.indexed(t.buf, kindLookup, in.index), old), rowKey...)
 		if err := b.Delete(t.buf, nil); err != nil {
 			return fmt.Errorf("add to a state batch: %w", err)
 		}
-		if err := t.markLookers(b, lookup, f.in, old); err != nil {
+		if err := t.markLookers(b, lookup, in.index, old); err != nil {
 			return err
 		}
 	}
 	if now == nil {
 		return nil
 	}
-	t.buf = append(appendPart(t.prefix.indexed(t.buf, kindLookup, f.in), now), rowKey...)
+	t.buf = append(appendPart(t.prefix.indexed(t.buf, kindLookup, in.index), now), rowKey...)
 	if err := t.setOrDelete(b, t.buf, f.partition, r); err != nil {
 		return err
 	}
-	return t.markLookers(b, lookup, f.in, now)
+	return t.markLookers(b, lookup, in.index, now)
 }
 
 // rowKey is the canonical text of a key.
@@ -178,8 +182,8 @@ func (t *task) moved(ctx context.Context, b *pebble.Batch, in *input, r *kafka.R
 			return nil, nil, err
 		}
 		t.eval.row = row
-		v, null := appendValues(nil, row, in.join)
-		if !null {
+		v, null := appendValues([]byte{}, row, in.join)
+		if !null && (!in.scattered || t.belongs(row, in.join) == t.partition) {
 			now = v
 		}
 	}
@@ -193,6 +197,15 @@ func (t *task) moved(ctx context.Context, b *pebble.Batch, in *input, r *kafka.R
 	}
 	t.owners[name] = now
 	return old, now, err
+}
+
+// belongs says whose partition a scattered row belongs to, by the values that name its product.
+func (t *task) belongs(row []schemas.Value, idx []int) int32 {
+	t.eval.part = t.eval.part[:0]
+	for _, i := range idx {
+		t.eval.part = append(t.eval.part, row[i])
+	}
+	return schemas.Partition(t.eval.part, t.partitions)
 }
 
 // markLookers marks the products that look a value up, and forgets the rows that are cached for it.

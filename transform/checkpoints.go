@@ -5,133 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"strconv"
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
 )
 
-// frontier is the newest checkpoint of every source of a view. One goroutine (follow) writes it, the tasks read it.
-type frontier struct {
-	mu      sync.Mutex
-	latest  map[string]*schemas.Checkpoint // by checkpoint topic
-	offset  map[string]int64               // where latest stands in its topic
-	changed chan struct{}                  // closed and replaced at each change
-	err     error
-}
+// headerCut is the header of a view's checkpoints that says at which checkpoint of each source the task stood.
+const headerCut = "__cut"
 
-func newFrontier() *frontier {
-	return &frontier{latest: map[string]*schemas.Checkpoint{}, offset: map[string]int64{}, changed: make(chan struct{})}
-}
+// CheckpointTopic is where the tasks of a view announce how far they are, if other views read it.
+func CheckpointTopic(viewTopic string) string { return viewTopic + ".checkpoints" }
 
-// target is a set of checkpoints, one for each source, that a task goes to in one step.
-type target struct {
-	checkpoints []*schemas.Checkpoint
-	// commitUS is the newest commit time among them; writtenUS the oldest time at which one was written: the age of what
-	// the task knows.
-	commitUS  int64
-	writtenUS int64
-	position  string
-}
-
-// next gives the offset below which a topic's partition belongs to the target, false if no checkpoint names the topic.
-func (t *target) next(topic string, partition int32) (int64, bool) {
-	for _, c := range t.checkpoints {
-		if tp := c.Topic(topic); tp != nil && int(partition) < len(tp.Next) {
-			return tp.Next[partition], true
-		}
-	}
-	return 0, false
-}
-
-// current gives the newest target and a channel that closes when there is a newer one; nil until every source has a checkpoint.
-func (f *frontier) current(sources []string) (*target, <-chan struct{}, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	t := &target{}
-	for _, s := range sources {
-		c := f.latest[s]
-		if c == nil {
-			return nil, f.changed, f.err
-		}
-		t.checkpoints = append(t.checkpoints, c)
-		if c.CommitTimeUS > t.commitUS {
-			t.commitUS, t.position = c.CommitTimeUS, c.Position
-		}
-		if t.writtenUS == 0 || c.WrittenUS < t.writtenUS {
-			t.writtenUS = c.WrittenUS
-		}
-	}
-	return t, f.changed, f.err
-}
-
-// set takes a checkpoint that stands later in its topic than what is known; follow and refresh may bring the same one.
-func (f *frontier) set(topic string, offset int64, c *schemas.Checkpoint) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if known, ok := f.offset[topic]; ok && offset <= known {
-		return
-	}
-	f.latest[topic], f.offset[topic] = c, offset
-	close(f.changed)
-	f.changed = make(chan struct{})
-}
-
-// forget makes the next checkpoint of a topic count wherever it stands: the topic begins anew.
-func (f *frontier) forget(topic string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.offset, topic)
-}
-
-// refresh reads the newest checkpoints now. A task needs it after its fence: follow may lie behind what the owner before has evaluated
-// (its connection broke, its poll waits), and going by an older checkpoint would send older products over newer ones.
-func (f *frontier) refresh(ctx context.Context, client *kafka.Client, topics []string) error {
-	for _, topic := range topics {
-		last, err := client.Last(ctx, topic, 0)
-		if err != nil {
-			return fmt.Errorf("read the last checkpoint of %s: %w", topic, err)
-		}
-		if last == nil {
-			continue
-		}
-		if err := f.take(topic, last); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *frontier) fail(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err == nil {
-		f.err = err
-		close(f.changed)
-		f.changed = make(chan struct{})
-	}
-}
-
-// follow reads the checkpoint topics from their newest record on, until ctx ends.
-func (f *frontier) follow(ctx context.Context, client *kafka.Client, topics []string, log *slog.Logger) error {
+// follow reads the checkpoint topics from their newest records on, until ctx ends.
+func (f *frontier) follow(ctx context.Context, client *kafka.Client, log *slog.Logger) error {
 	fetcher := client.NewFetcher(kafka.FetchConfig{MaxBytes: 4 << 20, PartitionBytes: 1 << 20})
 	defer fetcher.Close()
-	for _, topic := range topics {
-		last, err := client.Last(ctx, topic, 0)
+	streams := map[string]stream{}
+	for _, s := range f.streams {
+		streams[s.topic] = s
+		next, err := f.catchUp(ctx, client, s)
 		if err != nil {
-			return fmt.Errorf("read the last checkpoint of %s: %w", topic, err)
+			return err
 		}
-		var from int64
-		if last != nil {
-			if err := f.take(topic, last); err != nil {
-				return err
-			}
-			from = last.Offset + 1
-		} else if from, err = client.StartOffset(ctx, topic, 0); err != nil {
-			return fmt.Errorf("find the start of %s: %w", topic, err)
-		}
-		fetcher.Add(topic, 0, from)
+		fetcher.Add(s.topic, 0, next)
 	}
 	for {
 		b, err := fetcher.Poll(ctx)
@@ -152,9 +50,10 @@ func (f *frontier) follow(ctx context.Context, client *kafka.Client, topics []st
 		case b.Err != nil:
 			return fmt.Errorf("read checkpoints: %w", b.Err)
 		}
-		// Only the newest matters: an evaluation goes to the end of what is known.
-		if n := len(b.Records); n > 0 {
-			err = f.take(b.Topic, &b.Records[n-1])
+		for i := range b.Records {
+			if err = f.take(streams[b.Topic], &b.Records[i]); err != nil {
+				break
+			}
 		}
 		fetcher.Release(b)
 		if err != nil {
@@ -163,21 +62,135 @@ func (f *frontier) follow(ctx context.Context, client *kafka.Client, topics []st
 	}
 }
 
-func (f *frontier) take(topic string, r *kafka.Record) error {
+// refresh reads the newest checkpoints now. A task needs it after its fence: follow may lie behind what the owner before has evaluated
+// (its connection broke, its poll waits), and going by an older checkpoint would send older products over newer ones.
+func (f *frontier) refresh(ctx context.Context, client *kafka.Client) error {
+	for _, s := range f.streams {
+		if _, err := f.catchUp(ctx, client, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp reads what a stream holds at its end, and says at which offset to go on. Of a source, the newest record will do. Of a view, it must reach
+// back to the newest cut that all its tasks announced: nothing that an owner before us has evaluated is newer than that.
+func (f *frontier) catchUp(ctx context.Context, client *kafka.Client, s stream) (int64, error) {
+	if !s.view {
+		last, err := client.Last(ctx, s.topic, 0)
+		if err != nil {
+			return 0, fmt.Errorf("read the last checkpoint of %s: %w", s.topic, err)
+		}
+		if last != nil {
+			return last.Offset + 1, f.take(s, last)
+		}
+		start, err := client.StartOffset(ctx, s.topic, 0)
+		if err != nil {
+			return 0, fmt.Errorf("find the start of %s: %w", s.topic, err)
+		}
+		return start, nil
+	}
+	start, err := client.StartOffset(ctx, s.topic, 0)
+	if err != nil {
+		return 0, fmt.Errorf("find the start of %s: %w", s.topic, err)
+	}
+	end, err := client.EndOffset(ctx, s.topic, 0)
+	if err != nil {
+		return 0, fmt.Errorf("find the end of %s: %w", s.topic, err)
+	}
+	if reached, ok := f.reached(s.topic); ok && reached >= start && reached < end {
+		return end, f.scan(ctx, client, s, reached+1, end)
+	}
+	for back := int64(64 * s.writers); ; back *= 4 {
+		from := max(start, end-back)
+		// A probe of its own finds out whether this is far enough back, so that what is tried and left does not count.
+		probe := newFrontier(s)
+		if err := probe.scan(ctx, client, s, from, end); err != nil {
+			return 0, err
+		}
+		if probe.any() || from == start {
+			probe.close()
+			return end, f.scan(ctx, client, s, from, end)
+		}
+		probe.close()
+	}
+}
+
+func (f *frontier) scan(ctx context.Context, client *kafka.Client, s stream, from, to int64) error {
+	if from >= to {
+		return nil
+	}
+	err := client.Scan(ctx, s.topic, 0, from, to, func(r *kafka.Record) error { return f.take(s, r) })
+	if err != nil {
+		return fmt.Errorf("read checkpoints of %s: %w", s.topic, err)
+	}
+	return nil
+}
+
+// take adds one record of a checkpoint topic.
+func (f *frontier) take(s stream, r *kafka.Record) error {
 	if r.Value == nil {
 		return nil
 	}
-	where := fmt.Sprintf("%s/0@%d", topic, r.Offset)
-	_, body, err := schemas.ParseFrame(r.Value)
-	if err == nil {
-		var c *schemas.Checkpoint
-		if c, err = schemas.DecodeCheckpoint(body); err == nil {
-			f.set(topic, r.Offset, c)
-			return nil
+	k, n, err := parseCheckpoint(s, r)
+	if err != nil {
+		return &fault.Fault{
+			Class: fault.Runtime, Where: fmt.Sprintf("%s/0@%d", s.topic, r.Offset), What: "this record is not a checkpoint",
+			Fix: "see who else writes to this topic; only the capture worker of the source, or the tasks of the view, may", Err: err,
 		}
 	}
-	return &fault.Fault{
-		Class: fault.Runtime, Where: where, What: "this record is not a checkpoint",
-		Fix: "see who else writes to this topic; only the capture worker of the source may", Err: err,
+	if n < s.writers {
+		f.add(writer{s.topic, n}, r.Offset, k)
 	}
+	return nil
+}
+
+func parseCheckpoint(s stream, r *kafka.Record) (k known, n int, err error) {
+	_, body, err := schemas.ParseFrame(r.Value)
+	if err != nil {
+		return known{}, 0, err
+	}
+	if k.checkpoint, err = schemas.DecodeCheckpoint(body); err != nil {
+		return known{}, 0, err
+	}
+	if !s.view {
+		k.cut = cut{{s.topic, r.Offset}}
+		return k, 0, nil
+	}
+	for _, h := range r.Headers {
+		if h.Key == headerCut {
+			var ok bool
+			if k.cut, ok = parseCut(string(h.Value)); !ok {
+				return known{}, 0, fmt.Errorf("header %s is %q", headerCut, h.Value)
+			}
+		}
+	}
+	if k.cut == nil {
+		return known{}, 0, fmt.Errorf("it has no header %s", headerCut)
+	}
+	if n, err = strconv.Atoi(string(r.Key)); err != nil || n < 0 {
+		return known{}, 0, fmt.Errorf("its key is %q and not a partition's number", r.Key)
+	}
+	return k, n, nil
+}
+
+// announce tells the views that read this one how far the task is. It comes after everything that it covers was acknowledged.
+func (t *task) announce(ctx context.Context, tgt *target, emitted int) error {
+	if !t.announces {
+		return nil
+	}
+	next := make([]int64, t.partitions)
+	next[t.partition] = t.outputEnd
+	c := schemas.Checkpoint{
+		Source: t.layout.view.Name, Position: tgt.position, CommitTimeUS: tgt.commitUS, WrittenUS: t.clock().UnixMicro(), Heartbeat: emitted == 0,
+		Topics: []schemas.CheckpointTopic{{Table: t.layout.view.Name, Topic: t.topic, Next: next}},
+	}
+	err := t.producer.Produce(ctx, CheckpointTopic(t.topic), 0, kafka.Record{
+		TimestampMS: t.clock().UnixMilli(), Key: strconv.AppendInt(nil, int64(t.partition), 10), Value: c.Append(schemas.AppendFrame(nil, t.checkpointID)),
+		Headers: []kafka.Header{{Key: headerCut, Value: []byte(tgt.cut.String())}},
+	})
+	if err != nil {
+		return fmt.Errorf("announce a checkpoint: %w", err)
+	}
+	return nil
 }

@@ -36,10 +36,13 @@ type evaluation struct {
 	iter     *pebble.Iterator
 	facts    facts
 	joins    []byte
+	looked   [][]byte // the value that each lookup was found by, after one byte; empty: none
 	product  []byte
 	rowKey   []byte
 	key      []schemas.Value
 	row      []schemas.Value
+	part     []schemas.Value
+	group    []schemas.Value
 	scratch  []byte
 	keyBytes []byte
 	value    []byte
@@ -73,6 +76,7 @@ func newEvaluation(t *task) *evaluation {
 	e.in.Children = make([][][]schemas.Value, t.layout.children)
 	e.in.Lookups = make([][][]schemas.Value, t.layout.lookups())
 	e.lookups = make([]lookupCache, t.layout.lookups())
+	e.looked = make([][]byte, t.layout.lookups())
 	return e
 }
 
@@ -193,11 +197,11 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 		return e.gone(ctx, batch, product)
 	}
 	if loadErr == nil {
-		if err := e.relate(batch, product); err != nil {
-			return false, err
-		}
 		if loadErr = e.lookUp(ctx); loadErr != nil && fault.All(loadErr) == nil {
 			return false, loadErr
+		}
+		if err := e.relate(batch, product); err != nil {
+			return false, err
 		}
 	}
 	e.result.Wake, e.result.Include = time.Time{}, true
@@ -314,7 +318,23 @@ func (e *evaluation) load(ctx context.Context, product []byte) error {
 	for i := range e.in.Children {
 		e.sort(e.t.layout.child(i), e.in.Children[i])
 	}
+	if e.t.layout.groups() {
+		e.loadGroup()
+	}
 	return bad
+}
+
+// loadGroup makes the root row of a group from its first member; without members there is none.
+func (e *evaluation) loadGroup() {
+	members := e.in.Children[0]
+	if len(members) == 0 {
+		return
+	}
+	e.group = e.group[:0]
+	for _, c := range e.t.layout.child(0).join {
+		e.group = append(e.group, members[0][c])
+	}
+	e.in.Root = e.group
 }
 
 // keep copies bytes that an iterator will change into the arena. Growing it leaves older slices on the older array.

@@ -172,6 +172,7 @@ func (e *evaluation) explainRows(x *Explanation) {
 			row.Row = rowIndex(e.in.Children[o.input-1], o.row)
 		case inputLookup:
 			row.Row = rowIndex(e.in.Lookups[e.t.layout.lookupIndex(o.input)], o.row)
+		case inputGroups: // it has no rows of its own
 		}
 		if o.tsMS > 0 {
 			row.Committed = time.UnixMilli(o.tsMS).UTC()

@@ -240,7 +240,7 @@ func (l *lab) config(rulesText string) Config {
 		View: View{
 			Name: "shop", Root: "t.erp.product", Checkpoints: []string{"t.erp.checkpoints"},
 			Children: []Child{{Name: "prices", Topic: "t.erp.price", On: on, OrderBy: []Order{{Column: "qty"}}}, {Name: "images", Topic: "t.erp.image", On: on, OrderBy: []Order{{Column: "pos"}}}},
-			Lookups:  []Lookup{{Name: "rate", Topic: "t.erp.rate", On: [][2]string{{"code", "vat"}}}},
+			Lookups:  []Lookup{{Name: "rate", Topic: "t.erp.rate", On: []LookupOn{{Column: "code", Of: "vat"}}}},
 		},
 		Rules: []rules.Source{{Name: "shop.rules.yaml", Layer: "customer", Data: []byte(rulesText)}},
 		Zone:  time.UTC, Client: l.client, Registry: l.registry, Partitions: labPartitions, Clock: l.clock.Now,

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -17,30 +19,66 @@ const lookupCached = 4096
 // lookupCache remembers the decoded rows of join values; applying a row of the lookup forgets its join value.
 type lookupCache map[string][][]schemas.Value
 
-// lookUp finds the rows of every lookup for the product that is loaded.
+// lookUp finds the rows of every lookup for the product that is loaded, and notes the join values. After a fault it goes on with the others, so
+// that the product stands under every value that can cure it.
 func (e *evaluation) lookUp(ctx context.Context) error {
-	for i := range e.in.Lookups {
-		in := e.t.layout.lookup(i)
-		join, null := appendValues(e.scratch[:0], e.in.Root, in.rootJoin)
-		e.scratch = join
+	clear(e.in.Lookups)
+	for i := range e.looked {
+		e.looked[i] = e.looked[i][:0]
+	}
+	var bad error
+	for _, i := range e.t.layout.lookupOrder {
+		join, null := e.joinValue(e.looked[i], e.t.layout.lookup(i).wanted)
+		e.looked[i] = join
 		if null {
-			e.in.Lookups[i] = nil
+			e.looked[i] = join[:0]
 			continue
 		}
-		rows, ok := e.lookups[i][string(join)]
+		rows, ok := e.lookups[i][string(join[1:])]
 		if !ok {
 			var err error
-			if rows, err = e.readLookup(ctx, i, join); err != nil {
-				return err
+			if rows, err = e.readLookup(ctx, i, join[1:]); err != nil {
+				if fault.All(err) == nil {
+					return err
+				}
+				bad = errors.Join(bad, err)
+				continue
 			}
 			if e.lookups[i] == nil || len(e.lookups[i]) >= lookupCached {
 				e.lookups[i] = lookupCache{}
 			}
-			e.lookups[i][string(join)] = rows
+			e.lookups[i][string(join[1:])] = rows
 		}
 		e.in.Lookups[i] = rows
 	}
-	return nil
+	return bad
+}
+
+// joinValue composes the value that a lookup is found by, after one byte that tells it from none. null says that a part of it is null, or that
+// the row that it comes from is not there.
+func (e *evaluation) joinValue(dst []byte, wanted []joinValue) (join []byte, null bool) {
+	dst = append(dst[:0], 1)
+	for i, w := range wanted {
+		if i > 0 {
+			dst = append(dst, joinSeparator)
+		}
+		row := e.in.Root
+		switch {
+		case w.constant != nil:
+			dst = schemas.AppendCanonical(dst, *w.constant)
+			continue
+		case w.lookup >= 0:
+			if len(e.in.Lookups[w.lookup]) == 0 {
+				return dst, true
+			}
+			row = e.in.Lookups[w.lookup][0]
+		}
+		if row[w.column].IsNull() {
+			return dst, true
+		}
+		dst = schemas.AppendCanonical(dst, row[w.column])
+	}
+	return dst, false
 }
 
 // readLookup reads the rows under a join value, in the order of their key. They are copies, to be kept.
@@ -81,15 +119,13 @@ func (e *evaluation) relate(b *pebble.Batch, product []byte) error {
 		return nil
 	}
 	e.joins = e.joins[:0]
-	for i := range e.in.Lookups {
-		join, null := appendValues(e.scratch[:0], e.in.Root, e.t.layout.lookup(i).rootJoin)
-		e.scratch = join
-		if null {
+	for _, join := range e.looked {
+		if len(join) == 0 {
 			e.joins = append(e.joins, 0)
 			continue
 		}
-		e.joins = binary.AppendUvarint(e.joins, uint64(len(join))+1)
-		e.joins = append(e.joins, join...)
+		e.joins = binary.AppendUvarint(e.joins, uint64(len(join)))
+		e.joins = append(e.joins, join[1:]...)
 	}
 	if bytes.Equal(e.joins, e.facts.joins) {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -28,7 +29,7 @@ const (
 // restore brings the store in line with the topics before anything is evaluated.
 func (t *task) restore(ctx context.Context) error {
 	t.watch.set(func(o *observer) { o.state = "restoring" })
-	if err := t.frontier.refresh(ctx, t.client, t.layout.view.Checkpoints); err != nil {
+	if err := t.frontier.refresh(ctx, t.client); err != nil {
 		return err
 	}
 	if err := t.checkAge(); err != nil {
@@ -83,7 +84,7 @@ func (t *task) checkLayout() error {
 	for _, in := range t.layout.inputs {
 		fmt.Fprintf(h, "%d %s %v %v\n", in.kind, in.topic, names(in.table, in.join), names(in.table, in.table.Key))
 		if in.kind == inputLookup {
-			fmt.Fprintf(h, "%v\n", names(t.layout.root().table, in.rootJoin))
+			fmt.Fprintf(h, "%s\n", t.layout.describeWanted(in))
 		}
 	}
 	want := h.Sum(nil)
@@ -214,6 +215,9 @@ func (t *task) restoreOutput(ctx context.Context, topic, meta string, take func(
 	if err := b.Set(t.prefix.meta(nil, meta), binary.BigEndian.AppendUint64(nil, uint64(end)), nil); err != nil {
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
+	if topic == t.topic {
+		t.outputEnd = end
+	}
 	return t.commitApplied(ctx)
 }
 
@@ -254,12 +258,15 @@ func (t *task) restoreParked(b *pebble.Batch, product []byte, r *kafka.Record) e
 	return t.markDirty(b, product)
 }
 
-// openFeeds begins to fetch every input where the store ends.
+// openFeeds begins to fetch every topic where the store ends.
 func (t *task) openFeeds(ctx context.Context) error {
 	t.feeds = t.feeds[:0]
-	for i, in := range t.layout.inputs {
+	for _, in := range t.layout.inputs {
+		if in.kind == inputGroups {
+			continue
+		}
 		partitions := []int32{t.partition}
-		if in.kind == inputLookup {
+		if in.kind == inputLookup || in.scattered {
 			n, err := t.client.Partitions(ctx, in.topic)
 			if err != nil {
 				return fmt.Errorf("look at %s: %w", in.topic, err)
@@ -270,21 +277,34 @@ func (t *task) openFeeds(ctx context.Context) error {
 			}
 		}
 		for _, p := range partitions {
-			v, err := t.store.get(nil, t.prefix.offset(nil, i, p))
-			if err != nil {
+			if err := t.openFeed(ctx, in, p); err != nil {
 				return err
 			}
-			f := &feed{in: i, partition: p}
-			if len(v) == 8 {
-				f.next = int64(binary.BigEndian.Uint64(v))
-			} else if f.next, err = t.client.StartOffset(ctx, in.topic, p); err != nil {
-				return fmt.Errorf("find the start of %s: %w", in.topic, err)
-			}
-			f.saved = f.next
-			t.feeds = append(t.feeds, f)
-			t.fetcher.Add(in.topic, p, f.next)
 		}
 	}
+	return nil
+}
+
+// openFeed begins to fetch one partition, or adds an input to those that its rows are for. The offset stands under the first of them.
+func (t *task) openFeed(ctx context.Context, in *input, partition int32) error {
+	at := slices.IndexFunc(t.feeds, func(f *feed) bool { return f.topic == in.topic && f.partition == partition })
+	if at >= 0 {
+		t.feeds[at].ins = append(t.feeds[at].ins, in)
+		return nil
+	}
+	v, err := t.store.get(nil, t.prefix.offset(nil, in.index, partition))
+	if err != nil {
+		return err
+	}
+	f := &feed{topic: in.topic, ins: []*input{in}, partition: partition}
+	if len(v) == 8 {
+		f.next = int64(binary.BigEndian.Uint64(v))
+	} else if f.next, err = t.client.StartOffset(ctx, in.topic, partition); err != nil {
+		return fmt.Errorf("find the start of %s: %w", in.topic, err)
+	}
+	f.saved = f.next
+	t.feeds = append(t.feeds, f)
+	t.fetcher.Add(in.topic, partition, f.next)
 	return nil
 }
 
@@ -304,7 +324,7 @@ func (t *task) inputLost(f *feed, out *kafka.OffsetOutOfRangeError) error {
 }
 
 func (t *task) saveOffset(b *pebble.Batch, f *feed) error {
-	if err := b.Set(t.prefix.offset(nil, f.in, f.partition), binary.BigEndian.AppendUint64(nil, uint64(f.next)), nil); err != nil {
+	if err := b.Set(t.prefix.offset(nil, f.ins[0].index, f.partition), binary.BigEndian.AppendUint64(nil, uint64(f.next)), nil); err != nil {
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
 	f.saved = f.next
@@ -315,6 +335,9 @@ func (t *task) saveOffset(b *pebble.Batch, f *feed) error {
 func (t *task) saveOutput(b *pebble.Batch, mark *kafka.Mark) error {
 	for topic, meta := range map[string]string{t.topic: metaOutput, t.parked: metaParked} {
 		if next, ok := mark.Next(topic, t.partition); ok {
+			if topic == t.topic {
+				t.outputEnd = next
+			}
 			if err := b.Set(t.prefix.meta(nil, meta), binary.BigEndian.AppendUint64(nil, uint64(next)), nil); err != nil {
 				return fmt.Errorf("add to a state batch: %w", err)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,8 @@ type Config struct {
 	TopicConfigs map[string]string
 	// DeleteRetention is delete.retention.ms: a state that was away for longer is rebuilt. 0 means never.
 	DeleteRetention time.Duration
+	// Announces says that other views read this one: its tasks say after each evaluation how far they are.
+	Announces bool
 	// SessionTimeout is after how long without a heartbeat a worker loses its tasks; 0 means the group's default.
 	SessionTimeout time.Duration
 
@@ -76,6 +79,8 @@ type bound struct {
 	valueID  int32
 	frontier *frontier
 	viewID   uint16
+	// checkpointID is the schema of what the tasks announce.
+	checkpointID int32
 }
 
 // NewRunner makes a runner; nothing is read before Run.
@@ -136,14 +141,13 @@ func (r *Runner) Run(ctx context.Context) error {
 // bind waits until the tables' topics and schemas exist, then checks the view and the rules against them.
 func (r *Runner) bind(ctx context.Context) (*bound, error) {
 	shapes := map[string]*schemas.Table{}
-	topics := []string{r.cfg.View.Root}
-	for _, c := range r.cfg.View.Children {
-		topics = append(topics, c.Topic)
+	topics := r.cfg.View.topics()
+	streams := r.streams()
+	awaited := slices.Clone(topics)
+	for _, s := range streams {
+		awaited = append(awaited, s.topic)
 	}
-	for _, l := range r.cfg.View.Lookups {
-		topics = append(topics, l.Topic)
-	}
-	for _, t := range append(topics, r.cfg.View.Checkpoints...) {
+	for _, t := range awaited {
 		if err := r.awaitTopic(ctx, t); err != nil {
 			return nil, err
 		}
@@ -166,8 +170,20 @@ func (r *Runner) bind(ctx context.Context) (*bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bound{layout: l, program: program, decoders: newDecoders(r.cfg.Registry), frontier: newFrontier()}
+	b := &bound{layout: l, program: program, decoders: newDecoders(r.cfg.Registry), frontier: newFrontier(streams...)}
 	return b, r.publish(ctx, b)
+}
+
+// streams are the checkpoint topics that the view goes by.
+func (r *Runner) streams() []stream {
+	var out []stream
+	for _, t := range r.cfg.View.Checkpoints {
+		out = append(out, stream{topic: t, writers: 1})
+	}
+	for _, v := range r.cfg.View.Views {
+		out = append(out, stream{topic: CheckpointTopic(v), writers: r.cfg.Partitions, view: true})
+	}
+	return out
 }
 
 // environment is what the rules are checked against.
@@ -178,7 +194,7 @@ func environment(l *layout, zone *time.Location) rules.Env {
 	}
 	for i := range l.lookups() {
 		in := l.lookup(i)
-		env.Lookups = append(env.Lookups, rules.Lookup{Name: in.name, Table: in.table, Many: in.many, Broadcast: true, On: names(l.root().table, in.rootJoin)})
+		env.Lookups = append(env.Lookups, rules.Lookup{Name: in.name, Table: in.table, Many: in.many, Broadcast: true, On: l.rootColumns(in)})
 	}
 	return env
 }
@@ -208,10 +224,17 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 	b.codec = codec
 	configs := map[string]string{"cleanup.policy": "compact"}
 	maps.Copy(configs, r.cfg.TopicConfigs)
-	err = r.cfg.Client.EnsureTopics(ctx,
-		kafka.TopicSpec{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
-		kafka.TopicSpec{Name: r.ParkedTopic(), Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs})
-	if err != nil {
+	specs := []kafka.TopicSpec{
+		{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
+		{Name: r.ParkedTopic(), Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
+	}
+	if r.cfg.Announces {
+		if b.checkpointID, err = r.cfg.Registry.Register(ctx, CheckpointTopic(r.topic)+"-value", schemas.CheckpointSchema); err != nil {
+			return err
+		}
+		specs = append(specs, kafka.TopicSpec{Name: CheckpointTopic(r.topic), Partitions: 1, Replication: r.cfg.Replication, Configs: announcementConfigs})
+	}
+	if err := r.cfg.Client.EnsureTopics(ctx, specs...); err != nil {
 		return err
 	}
 	if b.keyID, err = r.cfg.Registry.Register(ctx, r.topic+"-key", codec.KeySchema()); err != nil {
@@ -224,11 +247,16 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 	return err
 }
 
+// announcementConfigs: of what a task announced only the newest counts, beside what was announced while the tasks of a view were last at one.
+var announcementConfigs = map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "segment.ms": "60000"}
+
 func (r *Runner) checkPartitions(ctx context.Context) error {
 	var faults fault.List
 	topics := []string{r.cfg.View.Root}
 	for _, c := range r.cfg.View.Children {
-		topics = append(topics, c.Topic)
+		if !c.Scattered {
+			topics = append(topics, c.Topic)
+		}
 	}
 	for _, t := range topics {
 		n, err := r.cfg.Client.Partitions(ctx, t)
@@ -275,9 +303,10 @@ func (r *Runner) awaitShape(ctx context.Context, topic string) (*schemas.Table, 
 }
 
 func (r *Runner) followCheckpoints(ctx context.Context, b *bound) error {
+	defer b.frontier.close()
 	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
 	err := backoff.Do(ctx, func(ctx context.Context) error {
-		return b.frontier.follow(ctx, r.cfg.Client, r.cfg.View.Checkpoints, r.cfg.Logger)
+		return b.frontier.follow(ctx, r.cfg.Client, r.cfg.Logger)
 	}, func(err error) bool { return len(fault.All(err)) == 0 || fault.All(err)[0].Class == fault.Environment })
 	if err != nil && ctx.Err() == nil {
 		b.frontier.fail(err)
@@ -340,5 +369,6 @@ func (r *Runner) newTask(b *bound, partition int32) *task {
 		client: r.cfg.Client, store: r.cfg.Store, prefix: makePrefix(b.viewID, partition),
 		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention, dirtyLimit: r.cfg.dirtyLimit,
 		outCodec: b.codec, keyID: b.keyID, valueID: b.valueID,
+		partitions: r.cfg.Partitions, announces: r.cfg.Announces, checkpointID: b.checkpointID,
 	}
 }

@@ -81,8 +81,8 @@ func (r *Runner) lag(have *target, now time.Time) (seconds float64, records int6
 	if r.bound == nil {
 		return -1, -1
 	}
-	newest, _, err := r.bound.frontier.current(r.cfg.View.Checkpoints)
-	if err != nil || newest == nil {
+	newest := r.bound.frontier.newest()
+	if newest == nil {
 		return -1, -1
 	}
 	for i, c := range newest.checkpoints {

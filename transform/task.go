@@ -47,6 +47,12 @@ type task struct {
 	keyID    int32
 	valueID  int32
 	zoneNow  time.Time // the instant of the evaluation going on
+	// partitions of the cleaned topic; outputEnd is the offset after the last record that this task knows of in its own.
+	partitions int
+	outputEnd  int64
+	// announces says that other views read this one; checkpointID is the schema of what is announced.
+	announces    bool
+	checkpointID int32
 
 	fetcher  *kafka.Fetcher
 	producer *kafka.Producer
@@ -60,9 +66,10 @@ type task struct {
 	watch observer
 }
 
-// feed is one partition of one input.
+// feed is one partition of a topic, with the inputs that its rows are for: a table may be looked up in several ways.
 type feed struct {
-	in        int
+	topic     string
+	ins       []*input
 	partition int32
 	// next is the offset of the first record that the store does not have.
 	next  int64
@@ -120,7 +127,11 @@ func (t *task) open(ctx context.Context) error {
 	}
 	t.producer = p
 	mine := []int32{t.partition}
-	if err := p.Fence(ctx, map[string][]int32{t.topic: mine, t.parked: mine}); err != nil {
+	outputs := map[string][]int32{t.topic: mine, t.parked: mine}
+	if t.announces {
+		outputs[CheckpointTopic(t.topic)] = []int32{0}
+	}
+	if err := p.Fence(ctx, outputs); err != nil {
 		_ = p.Close(ctx)
 		return fmt.Errorf("fence older owners out: %w", err)
 	}
@@ -148,7 +159,7 @@ func (t *task) loop(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		tgt, changed, err := t.frontier.current(t.layout.view.Checkpoints)
+		tgt, changed, err := t.frontier.next(done, t.announces)
 		if err != nil {
 			return err
 		}
@@ -207,9 +218,8 @@ func sameTarget(a, b *target) bool {
 // complete gives the target back if every input is in it; nil while a table's snapshot is not finished.
 func (t *task) complete(tgt *target) *target {
 	for _, f := range t.feeds {
-		topic := t.layout.inputs[f.in].topic
-		if _, ok := tgt.next(topic, f.partition); !ok {
-			t.watch.set(func(o *observer) { o.state, o.waiting = "waiting", "the first checkpoint with "+topic })
+		if _, ok := tgt.next(f.topic, f.partition); !ok {
+			t.watch.set(func(o *observer) { o.state, o.waiting = "waiting", "the first checkpoint with "+f.topic })
 			return nil
 		}
 	}
@@ -230,6 +240,9 @@ func (t *task) step(ctx context.Context, tgt *target) error {
 	if err != nil {
 		return err
 	}
+	if err := t.announce(ctx, tgt, emitted); err != nil {
+		return err
+	}
 	t.metrics.steps.Observe(t.clock().Sub(started).Seconds())
 	t.watch.set(func(o *observer) {
 		o.state, o.waiting, o.target = "live", "", tgt
@@ -241,9 +254,9 @@ func (t *task) step(ctx context.Context, tgt *target) error {
 // advance applies every record below the target, in batches of rows, marks and offsets.
 func (t *task) advance(ctx context.Context, tgt *target) error {
 	for _, f := range t.feeds {
-		want, _ := tgt.next(t.layout.inputs[f.in].topic, f.partition)
+		want, _ := tgt.next(f.topic, f.partition)
 		if f.next < want && want-f.next > 10_000 {
-			t.watch.set(func(o *observer) { o.state, o.waiting = "catching up", t.layout.inputs[f.in].topic })
+			t.watch.set(func(o *observer) { o.state, o.waiting = "catching up", f.topic })
 		}
 		for f.next < want {
 			if err := t.fill(ctx, f); err != nil {
@@ -262,8 +275,7 @@ func (t *task) fill(ctx context.Context, f *feed) error {
 	if f.batch != nil {
 		return nil
 	}
-	topic := t.layout.inputs[f.in].topic
-	b := t.fetcher.TryPollPartition(topic, f.partition)
+	b := t.fetcher.TryPollPartition(f.topic, f.partition)
 	if b == nil {
 		// A wait is a good moment to hand what we have to the store.
 		if t.batch != nil && t.batch.Len() > applyBatchBytes/4 {
@@ -272,7 +284,7 @@ func (t *task) fill(ctx context.Context, f *feed) error {
 			}
 		}
 		var err error
-		if b, err = t.fetcher.PollPartition(ctx, topic, f.partition); err != nil {
+		if b, err = t.fetcher.PollPartition(ctx, f.topic, f.partition); err != nil {
 			return err
 		}
 	}
@@ -292,15 +304,16 @@ func (t *task) fill(ctx context.Context, f *feed) error {
 
 // consume applies what the feed holds below want.
 func (t *task) consume(ctx context.Context, f *feed, want int64) error {
-	in := t.layout.inputs[f.in]
 	for ; f.at < len(f.batch.Records); f.at++ {
 		r := &f.batch.Records[f.at]
 		if r.Offset >= want {
 			f.next = want
 			return nil
 		}
-		if err := t.apply(ctx, f, in, r); err != nil {
-			return err
+		for _, in := range f.ins {
+			if err := t.apply(ctx, f, in, r); err != nil {
+				return err
+			}
 		}
 		f.next = r.Offset + 1
 		if t.batch.Len() >= applyBatchBytes {

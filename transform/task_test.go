@@ -336,7 +336,9 @@ func TestTakeOverGoesByTheNewestCheckpoint(t *testing.T) {
 	check(t, err)
 	b, err := r.bind(t.Context())
 	check(t, err)
-	b.frontier.set("t.erp.checkpoints", 0, &schemas.Checkpoint{Source: "erp", Position: "0/1", CommitTimeUS: 1, WrittenUS: 1, Topics: first})
+	b.frontier.add(writer{"t.erp.checkpoints", 0}, 0, known{
+		cut: cut{{"t.erp.checkpoints", 0}}, checkpoint: &schemas.Checkpoint{Source: "erp", Position: "0/1", CommitTimeUS: 1, WrittenUS: 1, Topics: first},
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

@@ -3,8 +3,8 @@ package transform
 import (
 	"fmt"
 	"slices"
+	"strings"
 
-	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -12,17 +12,28 @@ import (
 type View struct {
 	// Name is the view's name in the pipeline; its topic is "<pipeline>.<Name>".
 	Name string
-	// Root is the raw topic whose rows are the products, one each.
+	// Root is the topic whose rows are the products, one each; with GroupBy it is the topic whose rows are grouped. A raw topic, or
+	// the cleaned topic of another view.
 	Root string
-	// Key names the view's key columns; nil or equal to the root's primary key.
+	// GroupBy names columns of Root: each distinct value of them is one product, and the rows that have it are its child Members. Rows where
+	// one of them is null belong to no product.
+	GroupBy []string
+	// MembersOrder orders the members of a group; their key makes the order total.
+	MembersOrder []Order
+	// Key names the view's key columns; nil or equal to the root's primary key (to GroupBy in a view of groups).
 	Key []string
 	// Children are rows that belong to one product, in the order in which the configuration names them.
 	Children []Child
-	// Lookups are broadcast tables, found by values of the root row.
+	// Lookups are tables that every task reads whole, found by values of the product.
 	Lookups []Lookup
-	// Checkpoints are the checkpoint topics of every source that the view reads.
+	// Checkpoints are the checkpoint topics of every source whose raw topics the view reads.
 	Checkpoints []string
+	// Views are the cleaned topics that the view reads.
+	Views []string
 }
+
+// Members is the name of the child that holds the rows of a group.
+const Members = "members"
 
 // Child is a table whose rows belong to one product each.
 type Child struct {
@@ -32,6 +43,8 @@ type Child struct {
 	On [][2]string
 	// OrderBy orders the rows for the rules; the child's key makes the order total.
 	OrderBy []Order
+	// Scattered says that the topic is not partitioned by the columns of On, so that each task reads all of it and keeps its own.
+	Scattered bool
 }
 
 // Order is one column of an order.
@@ -40,12 +53,21 @@ type Order struct {
 	Desc   bool
 }
 
-// Lookup is a broadcast table whose matching rows every product sees.
+// Lookup is a table that every task reads whole; its rows are found by values of the product.
 type Lookup struct {
 	Name  string
 	Topic string
-	// On pairs a column of the lookup with a column of the root.
-	On [][2]string
+	// On says which value each named column of the lookup must have. Without any, every product sees every row.
+	On []LookupOn
+}
+
+// LookupOn is one column of a lookup and where the value comes from that it must have: a constant, or a column of the root, or of the (first)
+// row of another lookup.
+type LookupOn struct {
+	Column   string
+	Constant *string
+	// Of is the column's name, From the lookup that it belongs to; empty: the root.
+	Of, From string
 }
 
 // inputKind tells how an input's rows find their products.
@@ -55,10 +77,13 @@ const (
 	inputRoot inputKind = iota
 	inputChild
 	inputLookup
+	// inputGroups is the root of a view of groups: no topic has its rows, they are what the members say.
+	inputGroups
 )
 
 // input is one bound topic of a view.
 type input struct {
+	index int // in layout.inputs
 	kind  inputKind
 	name  string
 	topic string
@@ -70,10 +95,19 @@ type input struct {
 	join []int
 	// joinInKey are the positions of join within the key, or nil if the key does not hold them all.
 	joinInKey []int
-	// rootJoin are the root's column indexes that a lookup is found by.
-	rootJoin []int
-	order    []orderBy
-	many     bool
+	// wanted says for each of a lookup's join columns where its value comes from.
+	wanted []joinValue
+	order  []orderBy
+	many   bool
+	// scattered: the rows are read from every partition, and those that belong to other tasks are left to them.
+	scattered bool
+}
+
+// joinValue is where a lookup's value comes from: the constant, or a column of the root (lookup -1) or of another lookup's row.
+type joinValue struct {
+	constant *schemas.Value
+	lookup   int
+	column   int
 }
 
 type orderBy struct {
@@ -81,11 +115,13 @@ type orderBy struct {
 	desc   bool
 }
 
-// layout is a view bound to the shapes of its tables. inputs[0] is the root, then the children, then the lookups.
+// layout is a view bound to the shapes of its tables. inputs[0] is the root, then the children (a group's members first), then the lookups.
 type layout struct {
 	view     View
 	inputs   []*input
 	children int
+	// lookupOrder are the lookups' indexes, each after those that its values come from.
+	lookupOrder []int
 }
 
 func (l *layout) root() *input           { return l.inputs[0] }
@@ -94,115 +130,44 @@ func (l *layout) lookup(i int) *input    { return l.inputs[1+l.children+i] }
 func (l *layout) lookups() int           { return len(l.inputs) - 1 - l.children }
 func (l *layout) lookupIndex(in int) int { return in - 1 - l.children }
 func (l *layout) lookupInput(i int) int  { return 1 + l.children + i }
+func (l *layout) groups() bool           { return l.inputs[0].kind == inputGroups }
 
-// bind checks a view against the shapes of its tables and returns every fault at once.
-func bind(v View, shape func(topic string) *schemas.Table) (*layout, error) {
-	var faults fault.List
-	bad := func(where, what, fix string) {
-		faults.Add(&fault.Fault{Class: fault.Config, Where: "view " + v.Name + where, What: what, Fix: fix})
-	}
-	l := &layout{view: v, children: len(v.Children)}
-	add := func(kind inputKind, name, topic string) *input {
-		in := &input{kind: kind, name: name, topic: topic, table: shape(topic)}
-		codec, err := schemas.Compile(in.table)
-		if err != nil {
-			bad("", err.Error(), "")
+// describeWanted names where a lookup's values come from: two views that differ in it need another state.
+func (l *layout) describeWanted(in *input) string {
+	var b strings.Builder
+	for _, w := range in.wanted {
+		switch {
+		case w.constant != nil:
+			fmt.Fprintf(&b, "%q ", w.constant.String())
+		case w.lookup < 0:
+			fmt.Fprintf(&b, "%s ", l.root().table.Columns[w.column].Name)
+		default:
+			fmt.Fprintf(&b, "%s.%s ", l.lookup(w.lookup).name, l.lookup(w.lookup).table.Columns[w.column].Name)
 		}
-		in.codec = codec
-		l.inputs = append(l.inputs, in)
-		return in
 	}
-	columns := func(in *input, names []string, where string) []int {
-		var out []int
-		for _, n := range names {
-			i := in.table.Column(n)
-			if i < 0 {
-				bad(where, fmt.Sprintf("table %s has no column %q", in.topic, n), "name one of its columns in `on` or `order_by`")
-				continue
-			}
-			out = append(out, i)
+	return b.String()
+}
+
+// rootColumns are the columns of the root that a lookup is found by.
+func (l *layout) rootColumns(in *input) []string {
+	var out []string
+	for _, w := range in.wanted {
+		if w.constant == nil && w.lookup < 0 {
+			out = append(out, l.root().table.Columns[w.column].Name)
 		}
-		return out
 	}
+	return out
+}
 
-	root := add(inputRoot, v.Name, v.Root)
-	root.join = root.table.Key
-	root.joinInKey = positions(root.join, root.table.Key)
-	keyNames := names(root.table, root.table.Key)
-	if v.Key != nil && !slices.Equal(v.Key, keyNames) {
-		bad("", fmt.Sprintf("key %v is not the primary key %v of %s", v.Key, keyNames, v.Root), "leave `key` out, or make the view of a table with that key")
-	}
-
+// topics are those that the view reads rows from, each once, without the checkpoints.
+func (v *View) topics() []string {
+	out := []string{v.Root}
 	for _, c := range v.Children {
-		where := ": child " + c.Name
-		in := add(inputChild, c.Name, c.Topic)
-		mine, theirs := split(c.On)
-		theirIdx, mineIdx := columns(root, theirs, where), columns(in, mine, where)
-		if len(theirIdx) == len(c.On) && len(mineIdx) == len(c.On) {
-			// the product's key in the root's order, whatever the order of `on`
-			for _, k := range root.table.Key {
-				if at := slices.Index(theirIdx, k); at >= 0 {
-					in.join = append(in.join, mineIdx[at])
-				}
-			}
-			if len(in.join) != len(root.table.Key) || len(c.On) != len(root.table.Key) {
-				bad(where, fmt.Sprintf("`on` must pair the whole key %v of the root table", keyNames), "make it a lookup (broadcast: true) if it is joined by other columns")
-			}
-		}
-		in.joinInKey = positions(in.join, in.table.Key)
-		for _, o := range c.OrderBy {
-			for _, i := range columns(in, []string{o.Column}, where) {
-				in.order = append(in.order, orderBy{column: i, desc: o.Desc})
-			}
-		}
+		out = append(out, c.Topic)
 	}
-	for _, k := range v.Lookups {
-		where := ": lookup " + k.Name
-		in := add(inputLookup, k.Name, k.Topic)
-		mine, theirs := split(k.On)
-		in.join, in.rootJoin = columns(in, mine, where), columns(root, theirs, where)
-		in.joinInKey = positions(in.join, in.table.Key)
-		in.many = !covers(in.join, in.table.Key)
+	for _, l := range v.Lookups {
+		out = append(out, l.Topic)
 	}
-	if err := faults.Err(); err != nil {
-		return nil, err
-	}
-	return l, nil
-}
-
-func split(on [][2]string) (mine, theirs []string) {
-	for _, p := range on {
-		mine, theirs = append(mine, p[0]), append(theirs, p[1])
-	}
-	return mine, theirs
-}
-
-func names(t *schemas.Table, idx []int) []string {
-	out := make([]string, len(idx))
-	for i, c := range idx {
-		out[i] = t.Columns[c].Name
-	}
-	return out
-}
-
-// positions finds each of want within key; nil unless all are there.
-func positions(want, key []int) []int {
-	out := make([]int, 0, len(want))
-	for _, w := range want {
-		at := slices.Index(key, w)
-		if at < 0 {
-			return nil
-		}
-		out = append(out, at)
-	}
-	return out
-}
-
-func covers(columns, key []int) bool {
-	for _, k := range key {
-		if !slices.Contains(columns, k) {
-			return false
-		}
-	}
-	return true
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -1,0 +1,445 @@
+package transform
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"shelfstream/schemas"
+)
+
+// Where a view may stop and evaluate.
+//
+// A view of raw topics goes to the newest checkpoint of each of its sources. A view that reads another view needs more: that view's
+// tasks evaluate each at their own pace, and only where all of them stood at the same checkpoint of the source do their topics together hold
+// whole transactions. So every task whose view is read by another one announces, after each evaluation, at which checkpoint of each source it stood (its cut)
+// and how far its partition of the cleaned topic was then. A reader goes to the newest cut that all tasks have announced.
+//
+// Tasks under load skip checkpoints, each others. So that they meet all the same, a task that may choose among several goes to the one whose
+// offset is divisible by the highest power of two. No task passes a multiple of 2^k except for a multiple of a higher power, so while
+// none is more than 2^k checkpoints behind, all of them stop at each multiple of 2^k; and where the input rests, all stop at the newest.
+
+// remembered is how many checkpoints of each writer are kept to find a common one among.
+const remembered = 1024
+
+// tearAfter is how long a view of several sources waits for its upstream tasks to meet. Under load in two sources at once the pairs of
+// checkpoints may never coincide. What belongs to no common cut then is only what different sources did, between which there are no transactions,
+// and what one source did within that time.
+const tearAfter = 2 * time.Second
+
+// cut names, for each source, the checkpoint (its topic and offset) that a state has evaluated. Sorted by topic.
+type cut []cutAt
+
+type cutAt struct {
+	topic  string
+	offset int64
+}
+
+func (c cut) at(topic string) (int64, bool) {
+	i, ok := slices.BinarySearchFunc(c, topic, func(a cutAt, t string) int { return cmp.Compare(a.topic, t) })
+	if !ok {
+		return 0, false
+	}
+	return c[i].offset, true
+}
+
+// compare says how c stands to o in the topics that both name: 0 if they agree, -1 if c is behind in one of them, else 1.
+func (c cut) compare(o cut) int {
+	out := 0
+	for _, a := range c {
+		switch b, ok := o.at(a.topic); {
+		case !ok || a.offset == b:
+		case a.offset < b:
+			return -1
+		default:
+			out = 1
+		}
+	}
+	return out
+}
+
+// join adds the topics that only o names.
+func (c cut) join(o cut) cut {
+	out := slices.Clone(c)
+	for _, a := range o {
+		if _, ok := c.at(a.topic); !ok {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b cutAt) int { return cmp.Compare(a.topic, b.topic) })
+	return out
+}
+
+// String is the form of the header in which tasks announce their cut: topic@offset, with commas between.
+func (c cut) String() string {
+	var b strings.Builder
+	for i, a := range c {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(a.topic + "@" + strconv.FormatInt(a.offset, 10))
+	}
+	return b.String()
+}
+
+func parseCut(s string) (cut, bool) {
+	var c cut
+	for part := range strings.SplitSeq(s, ",") {
+		topic, offset, ok := strings.Cut(part, "@")
+		n, err := strconv.ParseInt(offset, 10, 64)
+		if !ok || topic == "" || err != nil {
+			return nil, false
+		}
+		c = append(c, cutAt{topic, n})
+	}
+	return c, slices.IsSortedFunc(c, func(a, b cutAt) int { return cmp.Compare(a.topic, b.topic) })
+}
+
+// target is a set of checkpoints, one for each stream, that a task goes to in one step.
+type target struct {
+	checkpoints []*schemas.Checkpoint
+	cut         cut
+	// commitUS is the newest commit time among them; writtenUS the oldest time at which one was written: the age of what
+	// the task knows.
+	commitUS  int64
+	writtenUS int64
+	position  string
+}
+
+func makeTarget(c cut, checkpoints []*schemas.Checkpoint) *target {
+	t := &target{checkpoints: checkpoints, cut: c}
+	for _, c := range checkpoints {
+		if c.CommitTimeUS > t.commitUS || t.position == "" {
+			t.commitUS, t.position = c.CommitTimeUS, c.Position
+		}
+		if t.writtenUS == 0 || c.WrittenUS < t.writtenUS {
+			t.writtenUS = c.WrittenUS
+		}
+	}
+	return t
+}
+
+// next gives the offset below which a topic's partition belongs to the target, false if no checkpoint names the topic.
+func (t *target) next(topic string, partition int32) (int64, bool) {
+	for _, c := range t.checkpoints {
+		if tp := c.Topic(topic); tp != nil && int(partition) < len(tp.Next) {
+			return tp.Next[partition], true
+		}
+	}
+	return 0, false
+}
+
+// stream is a topic of checkpoints that a view follows.
+type stream struct {
+	topic string
+	// writers is 1 for a source; for a view it is how many tasks it has.
+	writers int
+	// view is set for the topic in which a view's tasks announce their cuts.
+	view bool
+}
+
+// writer is one writer of a stream.
+type writer struct {
+	topic string
+	n     int
+}
+
+// known is a checkpoint that a writer has written.
+type known struct {
+	cut        cut
+	checkpoint *schemas.Checkpoint
+}
+
+// frontier is what a view knows of the checkpoints it may go to. One goroutine (follow) writes it, the tasks read it.
+type frontier struct {
+	streams []stream
+	writers []writer
+	// common: some stream is a view's, so only a cut that all writers share will do.
+	common bool
+
+	mu      sync.Mutex
+	sources map[string]bool    // topics that cuts name
+	offset  map[string]int64   // of the newest record taken, by topic
+	history map[writer][]known // in the order of the log, at most remembered
+	targets []*target          // common cuts, in order; for common frontiers only
+	changed chan struct{}      // closed and replaced at each change
+	tear    *time.Timer
+	torn    int
+	err     error
+}
+
+func newFrontier(streams ...stream) *frontier {
+	f := &frontier{streams: streams, offset: map[string]int64{}, history: map[writer][]known{}, sources: map[string]bool{}, changed: make(chan struct{})}
+	for _, s := range streams {
+		f.common = f.common || s.view
+		for n := range s.writers {
+			f.writers = append(f.writers, writer{s.topic, n})
+		}
+	}
+	return f
+}
+
+// next gives the target to go to from done (nil: from nothing), and a channel that closes when there may be another one; nil until every
+// stream has a checkpoint. aligned picks, among those between, the one at which the tasks of other workers stop too; otherwise it is the newest.
+func (f *frontier) next(done *target, aligned bool) (*target, <-chan struct{}, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.changed, f.err
+	}
+	if f.common {
+		if len(f.targets) == 0 {
+			return nil, f.changed, nil
+		}
+		t := f.targets[len(f.targets)-1]
+		if aligned && done != nil {
+			t = alignedTarget(f.targets, done, t)
+		}
+		return t, f.changed, nil
+	}
+	var c cut
+	var checkpoints []*schemas.Checkpoint
+	for _, w := range f.writers {
+		h := f.history[w]
+		if len(h) == 0 {
+			return nil, f.changed, nil
+		}
+		k := h[len(h)-1]
+		if aligned && done != nil {
+			if after, ok := done.cut.at(w.topic); ok {
+				k = alignedKnown(h, after, k)
+			}
+		}
+		c = c.join(k.cut)
+		checkpoints = append(checkpoints, k.checkpoint)
+	}
+	return makeTarget(c, checkpoints), f.changed, nil
+}
+
+// newest is the newest target, nil if there is none.
+func (f *frontier) newest() *target {
+	t, _, err := f.next(nil, false)
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+func alignedKnown(h []known, after int64, newest known) known {
+	best, rank := newest, -1
+	for i := len(h) - 1; i >= 0 && h[i].cut[0].offset > after; i-- {
+		if r := bits.TrailingZeros64(uint64(h[i].cut[0].offset)); r > rank {
+			best, rank = h[i], r
+		}
+	}
+	return best
+}
+
+func alignedTarget(ts []*target, done, newest *target) *target {
+	best, rank := newest, -1
+	for i := len(ts) - 1; i >= 0; i-- {
+		t := ts[i]
+		if t == done || t.cut[0].offset <= done.cut[0].offset {
+			break
+		}
+		if r := bits.TrailingZeros64(uint64(t.cut[0].offset)); r > rank {
+			best, rank = t, r
+		}
+	}
+	return best
+}
+
+// add takes a record of a stream. Records at or below one taken before are left: follow and refresh may bring the same one.
+func (f *frontier) add(w writer, offset int64, k known) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last, ok := f.offset[w.topic]; ok && offset <= last {
+		return
+	}
+	f.offset[w.topic] = offset
+	for _, a := range k.cut {
+		f.sources[a.topic] = true
+	}
+	h := f.history[w]
+	if n := len(h); n > 0 && h[n-1].cut.compare(k.cut) == 0 {
+		h[n-1] = k // evaluated once more at the same cut, since its time had come
+	} else {
+		if n == remembered {
+			h = append(h[:0], h[remembered/4:]...)
+		}
+		h = append(h, k)
+	}
+	f.history[w] = h
+	if f.common && !f.meet(w, k) {
+		return
+	}
+	f.tell()
+}
+
+// meet looks for a cut that every writer shares with the newest checkpoint of w. Callers hold mu.
+func (f *frontier) meet(w writer, newest known) bool {
+	chosen := map[writer]known{w: newest}
+	c := newest.cut
+	for _, other := range f.writers {
+		if other == w {
+			continue
+		}
+		k, ok := agreeing(f.history[other], c)
+		if !ok {
+			f.waitToTear()
+			return false
+		}
+		chosen[other], c = k, c.join(k.cut)
+	}
+	return f.reach(c, chosen)
+}
+
+// agreeing finds the newest of a writer's checkpoints that agrees with a cut.
+func agreeing(h []known, c cut) (known, bool) {
+	for i := len(h) - 1; i >= 0; i-- {
+		switch h[i].cut.compare(c) {
+		case 0:
+			return h[i], true
+		case -1:
+			return known{}, false
+		}
+	}
+	return known{}, false
+}
+
+// reach adds a target unless it lies behind one that is known. Callers hold mu.
+func (f *frontier) reach(c cut, chosen map[writer]known) bool {
+	n := len(f.targets)
+	if n > 0 && c.compare(f.targets[n-1].cut) < 0 {
+		return false
+	}
+	var checkpoints []*schemas.Checkpoint
+	for _, s := range f.streams {
+		merged := chosen[writer{s.topic, 0}].checkpoint
+		for i := 1; i < s.writers; i++ {
+			merged = mergeCheckpoints(merged, chosen[writer{s.topic, i}].checkpoint)
+		}
+		checkpoints = append(checkpoints, merged)
+	}
+	if n == remembered {
+		f.targets = append(f.targets[:0], f.targets[remembered/4:]...)
+	}
+	f.targets = append(f.targets, makeTarget(c, checkpoints))
+	if f.tear != nil {
+		f.tear.Stop()
+		f.tear = nil
+	}
+	return true
+}
+
+// mergeCheckpoints puts what two tasks of a view announced into one: each partition's offset is in one of them, and 0 in the other.
+func mergeCheckpoints(a, b *schemas.Checkpoint) *schemas.Checkpoint {
+	out := *a
+	if b.CommitTimeUS > a.CommitTimeUS {
+		out.CommitTimeUS, out.Position = b.CommitTimeUS, b.Position
+	}
+	out.WrittenUS = min(a.WrittenUS, b.WrittenUS)
+	out.Heartbeat = a.Heartbeat && b.Heartbeat
+	out.Topics = nil
+	for _, t := range a.Topics {
+		t.Next = slices.Clone(t.Next)
+		if o := b.Topic(t.Topic); o != nil {
+			for i := range min(len(t.Next), len(o.Next)) {
+				t.Next[i] = max(t.Next[i], o.Next[i])
+			}
+		}
+		out.Topics = append(out.Topics, t)
+	}
+	return &out
+}
+
+// waitToTear makes a view of several sources go on after a while without a common cut. Callers hold mu.
+func (f *frontier) waitToTear() {
+	if f.tear != nil || len(f.sources) < 2 {
+		return
+	}
+	f.tear = time.AfterFunc(tearAfter, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.tear = nil
+		chosen := map[writer]known{}
+		var c cut
+		for _, w := range f.writers {
+			h := f.history[w]
+			if len(h) == 0 {
+				return
+			}
+			chosen[w] = h[len(h)-1]
+			c = behind(c, chosen[w].cut)
+		}
+		if f.reach(c, chosen) {
+			f.torn++
+			f.tell()
+		}
+	})
+}
+
+// behind joins two cuts, taking the lower offset where both name a topic.
+func behind(a, b cut) cut {
+	out := a.join(b)
+	for i := range out {
+		if o, ok := b.at(out[i].topic); ok {
+			out[i].offset = min(out[i].offset, o)
+		}
+	}
+	return out
+}
+
+// forget makes the next checkpoint of a topic count wherever it stands: the topic begins anew.
+func (f *frontier) forget(topic string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.offset, topic)
+	for _, w := range f.writers {
+		if w.topic == topic {
+			delete(f.history, w)
+		}
+	}
+	f.targets = nil
+}
+
+func (f *frontier) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+		f.tell()
+	}
+}
+
+// close ends the timer that may be running.
+func (f *frontier) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tear != nil {
+		f.tear.Stop()
+	}
+}
+
+// tell wakes who waits for a change. Callers hold mu.
+func (f *frontier) tell() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *frontier) reached(topic string) (int64, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o, ok := f.offset[topic]
+	return o, ok
+}
+
+func (f *frontier) any() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.targets) > 0
+}
