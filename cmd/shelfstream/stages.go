@@ -69,7 +69,7 @@ func (a *app) capture(name string) (*capture.Runner, error) {
 	if _, ok := configs["min.compaction.lag.ms"]; !ok {
 		configs["min.compaction.lag.ms"] = strconv.FormatInt(a.cfg.Log.Topics.MinCompactionLag.Milliseconds(), 10)
 	}
-	tables := a.tables(name)
+	tables := a.cfg.tables(name)
 	return capture.NewRunner(capture.RunnerConfig{
 		Pipeline: a.cfg.Name, Source: name, Tables: tables, Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication,
 		TopicConfigs: configs, Client: a.client, Registry: a.registry, SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
@@ -81,12 +81,12 @@ func (a *app) capture(name string) (*capture.Runner, error) {
 func (a *app) source(name string) (capture.Source, error) {
 	s, _ := a.cfg.Sources.Get(name)
 	return sourceKinds()[s.Section.Kind].open(a.cfg.sources[name], sourceParts{
-		pipeline: a.cfg.Name, source: name, tables: a.tables(name), log: a.log, metrics: a.metrics,
+		pipeline: a.cfg.Name, source: name, tables: a.cfg.tables(name), log: a.log, metrics: a.metrics,
 	})
 }
 
-func (a *app) tables(source string) map[string]capture.TableConfig {
-	s, _ := a.cfg.Sources.Get(source)
+func (p *pipeline) tables(source string) map[string]capture.TableConfig {
+	s, _ := p.Sources.Get(source)
 	tables := map[string]capture.TableConfig{}
 	for _, t := range s.Tables {
 		name := t.Value.Name
@@ -157,7 +157,11 @@ func (p *pipeline) transformView(name string) transform.View {
 		froms = append(froms, c.Value.From)
 	}
 	for _, l := range view.Lookups {
-		v.Lookups = append(v.Lookups, transform.Lookup{Name: l.Name, Topic: topic(l.Value.From), On: pairs(l.Value.On)})
+		lookup := transform.Lookup{Name: l.Name, Topic: topic(l.Value.From)}
+		for _, pair := range l.Value.On {
+			lookup.On = append(lookup.On, transform.LookupOn{Column: pair.Column, Of: pair.Root})
+		}
+		v.Lookups = append(v.Lookups, lookup)
 		froms = append(froms, l.Value.From)
 	}
 	for _, from := range froms {
