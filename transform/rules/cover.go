@@ -14,7 +14,7 @@ type Hits struct {
 	Reached int
 	// Held counts those in which its `when` was true, or in which it has none.
 	Held int
-	// Set counts those in which it gave some field a value other than null, or, for a filter, decided.
+	// Set counts those in which it gave some field a value other than null and the empty list, or, for a filter, decided.
 	Set int
 }
 
@@ -50,7 +50,8 @@ func (t *tracer) held() {
 
 // gave notes that the rule at hand set a field to v.
 func (t *tracer) gave(v schemas.Value) {
-	if t.hits != nil && !t.counted && v.Kind != schemas.KindNull {
+	nothing := v.Kind == schemas.KindNull || v.Kind == schemas.KindArray && len(v.List) == 0
+	if t.hits != nil && !t.counted && !nothing {
 		t.counted = true
 		t.hits[t.rule].Set++
 	}

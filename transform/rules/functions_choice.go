@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
+
+	"golang.org/x/text/unicode/norm"
 
 	"shelfstream/schemas"
 )
@@ -76,6 +79,11 @@ func compileMap(c *compiler, n *node) *code {
 			ok = false
 			continue
 		}
+		if never := unreachable(n.kids[0], key.constant); never != "" {
+			c.bad(pairs[i], fmt.Sprintf("%s never gives %s", c.snip(n.kids[0]), c.snip(pairs[i])), fmt.Sprintf("write '%s'", never))
+			ok = false
+			continue
+		}
 		id := string(schemas.AppendCanonical(nil, *key.constant))
 		if _, twice := values[id]; twice {
 			c.bad(pairs[i], fmt.Sprintf("%s stands twice in the map", c.snip(pairs[i])), "remove one of the two")
@@ -130,4 +138,49 @@ func compileFault(c *compiler, n *node) *code {
 	return c.made(n, nullType, func(m *machine) schemas.Value {
 		return m.fail(at, string(t.eval(m).Bytes), "correct the product in the source")
 	})
+}
+
+// compileTry gives another value where the first stops the product. Only the fault of its own argument is taken back.
+func compileTry(c *compiler, n *node) *code {
+	x, other := c.compile(n.kids[0]), c.compile(n.kids[1])
+	if x.bad || other.bad {
+		return badCode
+	}
+	t, ok := c.unified(x.typ, other.typ, n.kids[1])
+	if !ok {
+		return badCode
+	}
+	return c.made(n, t, func(m *machine) schemas.Value {
+		if m.fault != nil {
+			return schemas.Null
+		}
+		v := x.eval(m)
+		if m.fault != nil {
+			m.fault = nil
+			return other.eval(m)
+		}
+		return v
+	})
+}
+
+// unreachable says what a key of map(lower(x), …) would have to be if it is nothing that lower, or what else stands there, can give.
+func unreachable(x *node, key *schemas.Value) string {
+	want := key.Bytes
+	for ; key.Kind == schemas.KindText && x.kind == nodeCall && normalizers[x.name] != nil; x = x.kids[0] {
+		want = normalizers[x.name](want)
+	}
+	if bytes.Equal(want, key.Bytes) {
+		return ""
+	}
+	return string(want)
+}
+
+// normalizers are the functions that people put around the value of a map.
+var normalizers = map[string]func(b []byte) []byte{
+	"lower": bytes.ToLower,
+	"upper": bytes.ToUpper,
+	"trim":  trimSpace,
+	"nfc":   norm.NFC.Bytes,
+	"clean": func(b []byte) []byte { return appendClean(nil, norm.NFC.Bytes(b), nil) },
+	"fold":  func(b []byte) []byte { return appendClean(nil, norm.NFC.Bytes(b), foldRune) },
 }

@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"unicode"
 	"unicode/utf8"
 
@@ -162,14 +161,9 @@ func compileEndsWith(c *compiler, n *node) *code   { return c.onTexts(n, bytes.H
 func compileContains(c *compiler, n *node) *code   { return c.onTexts(n, bytes.Contains) }
 
 func compileMatches(c *compiler, n *node) *code {
-	x := c.text(n.kids[0])
-	word, ok := c.constantText(n.kids[1], "the regular expression")
-	if !ok || x.bad {
+	x, re := c.text(n.kids[0]), c.regex(n.kids[1])
+	if x.bad || re == nil {
 		return badCode
-	}
-	re, err := regexp.Compile(word)
-	if err != nil {
-		return c.bad(n.kids[1], "this is no regular expression: "+err.Error(), "write it in RE2's syntax")
 	}
 	return c.tested(n, func(m *machine) tri {
 		v := x.eval(m)

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +66,7 @@ func FuzzExpression(f *testing.F) {
 
 // FuzzFile: no rule file makes the reader or the compiler panic, and every fault has a place and a remedy.
 func FuzzFile(f *testing.F) {
-	files, _ := filepath.Glob("testdata/*.txt")
+	files := goldenFiles(f)
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {

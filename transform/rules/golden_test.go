@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -16,14 +15,27 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected part of the golden cases")
 
+// goldenFiles are the golden cases: those of the language, and one file for each of the rule kinds of an integration.
+func goldenFiles(t testing.TB) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"testdata/*.txt", "testdata/kinds/*.txt"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal("no golden cases", err)
+		}
+		out = append(out, files...)
+	}
+	return out
+}
+
 // A golden case is a file of sections. `== root|child|lookup NAME …` gives a table (a line of columns, then a line for each row), `== zone`
 // the zone, `== rules FILE [LAYER]` a rule file. `== check`, `== output`, `== at TIME` and `== explain TIME` are followed by what is expected.
+// `== at wake` is at the instant that the last evaluation asked for. `== change WHAT` changes rows: a line `+ TABLE | cells` adds a row or replaces
+// the one with its key, `- TABLE | cells of the key` removes one; what follows goes by the new rows. `== case NAME` and `== edge NAME` begin a
+// case of its own, without tables and rules; an edge is one of testdata/kinds/EDGES.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no golden cases", err)
-	}
-	for _, name := range files {
+	for _, name := range goldenFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
 			want, err := os.ReadFile(name)
 			if err != nil {
@@ -70,10 +82,16 @@ type world struct {
 	files    []Source
 	prog     *Program
 	faults   error
+	// wake is the first instant that the last evaluation asked for.
+	wake time.Time
+}
+
+func newWorld() *world {
+	return &world{tables: map[string]*caseTable{}, env: Env{View: "product", Zone: time.UTC}}
 }
 
 func runCase(t testing.TB, text string) string {
-	w := &world{tables: map[string]*caseTable{}, env: Env{View: "product", Zone: time.UTC}}
+	w := newWorld()
 	var out strings.Builder
 	sections := strings.Split("\n"+text, "\n== ")
 	out.WriteString(strings.TrimPrefix(sections[0], "\n"))
@@ -100,6 +118,10 @@ func runCase(t testing.TB, text string) string {
 func (w *world) section(t testing.TB, words []string, body string) (string, bool) {
 	t.Helper()
 	switch words[0] {
+	case "case", "edge":
+		*w = *newWorld()
+	case "change":
+		w.change(t, body)
 	case "zone":
 		zone, err := time.LoadLocation(words[1])
 		if err != nil {
@@ -228,7 +250,13 @@ func (w *world) at(t testing.TB, when string) string {
 	if w.faults != nil {
 		return faultText(w.faults)
 	}
-	now := parseTime(t, when)
+	now := w.wake
+	if when != "wake" {
+		now = parseTime(t, when)
+	} else if now.IsZero() {
+		return "no wake-up was asked for\n"
+	}
+	w.wake = time.Time{}
 	e := w.prog.NewEvaluator()
 	var b strings.Builder
 	for i, in := range w.inputs(now) {
@@ -248,6 +276,9 @@ func (w *world) at(t testing.TB, when string) string {
 			}
 		}
 		if !res.Wake.IsZero() {
+			if w.wake.IsZero() || res.Wake.Before(w.wake) {
+				w.wake = res.Wake
+			}
 			fmt.Fprintf(&b, "wake %s\n", res.Wake.In(w.env.Zone).Format(time.RFC3339Nano))
 		}
 	}
@@ -269,12 +300,15 @@ func writeField(b *strings.Builder, name string, v schemas.Value) {
 	}
 }
 
+// visible shows what people cannot see.
+var visible = strings.NewReplacer("\n", `\n`, "\t", `\t`, "\u00a0", `\u00a0`)
+
 func shown(v schemas.Value) string {
 	switch v.Kind {
 	case schemas.KindNull:
 		return "null"
 	case schemas.KindText, schemas.KindEnum:
-		return "'" + string(v.Bytes) + "'"
+		return "'" + visible.Replace(string(v.Bytes)) + "'"
 	case schemas.KindDecimal:
 		return string(schemas.AppendDecimal(nil, v))
 	}
@@ -318,88 +352,4 @@ func parseTime(t testing.TB, s string) time.Time {
 		t.Fatal(err)
 	}
 	return at
-}
-
-// caseTable is a table of a golden case with its rows.
-type caseTable struct {
-	name           string
-	table          *schemas.Table
-	rows           [][]schemas.Value
-	on             [][2]string
-	many, required bool
-}
-
-// matching are the rows whose `on` columns equal the root's.
-func (c *caseTable) matching(root *schemas.Table, row []schemas.Value) [][]schemas.Value {
-	var out [][]schemas.Value
-	for _, r := range c.rows {
-		fits := true
-		for _, on := range c.on {
-			a, b := r[c.table.Column(on[0])], row[root.Column(on[1])]
-			fits = fits && bytes.Equal(schemas.AppendCanonical(nil, a), schemas.AppendCanonical(nil, b))
-		}
-		if fits {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-func (w *world) table(t testing.TB, words []string, body string) {
-	c := &caseTable{name: words[1]}
-	for _, word := range words[2:] {
-		switch {
-		case word == "many":
-			c.many = true
-		case word == "required":
-			c.required = true
-		case strings.Contains(word, "="):
-			a, b, _ := strings.Cut(word, "=")
-			c.on = append(c.on, [2]string{a, b})
-		}
-	}
-	c.table = &schemas.Table{Name: c.name}
-	for line := range strings.SplitSeq(body, "\n") {
-		switch {
-		case strings.TrimSpace(line) == "":
-		case len(c.table.Columns) == 0:
-			for i, cell := range strings.Split(line, "|") {
-				col, key := parseColumn(t, strings.TrimSpace(cell))
-				c.table.Columns = append(c.table.Columns, col)
-				if key {
-					c.table.Key = append(c.table.Key, i)
-				}
-			}
-		default:
-			cells := strings.Split(line, "|")
-			if len(cells) != len(c.table.Columns) {
-				t.Fatalf("%s: row %q has %d cells", c.name, line, len(cells))
-			}
-			row := make([]schemas.Value, len(cells))
-			for i, cell := range cells {
-				row[i] = parseCell(t, c.table.Columns[i].Type, strings.TrimSpace(cell))
-			}
-			c.rows = append(c.rows, row)
-		}
-	}
-	old := w.tables[c.name]
-	w.tables[c.name] = c
-	replace := func(list []*caseTable) []*caseTable {
-		for i := range list {
-			if list[i] == old {
-				list[i] = c
-				return list
-			}
-		}
-		return append(list, c)
-	}
-	switch words[0] {
-	case "root":
-		w.root = c
-	case "child":
-		w.children = replace(w.children)
-	case "lookup":
-		w.lookups = replace(w.lookups)
-	}
-	w.prog = nil
 }

@@ -10,7 +10,7 @@ type pickRule struct {
 }
 
 func parsePick(f *file, n *yaml.Node) kind {
-	o := f.object(n, "pick", "from", "where", "valid", "order", "set", "otherwise")
+	o := f.object(n, "pick", keysOf("pick")...)
 	return &pickRule{
 		choosing: f.choosing(o, "from"), set: f.readFields(o.need("set", "set: { field: expression over the row }"), "set"),
 		otherwise: f.readOtherwise(o.get("otherwise")),

@@ -19,7 +19,7 @@ type textRule struct {
 }
 
 func parseText(f *file, n *yaml.Node) kind {
-	o := f.object(n, "text", "from", "where", "language", "prefer", "order", "set", "otherwise")
+	o := f.object(n, "text", keysOf("text")...)
 	k := &textRule{
 		choosing: f.choosing(o, "from"), language: f.expr(o.need("language", "language: the column that holds the language")),
 		set:       f.readFields(o.need("set", "set: { field: expression over the row }"), "set"),

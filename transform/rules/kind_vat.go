@@ -14,6 +14,7 @@ type vatRule struct {
 	choosing
 	rate       *expression
 	net, gross *expression
+	exempt     *expression
 	code       *expression
 	round      int
 	netRound   int
@@ -22,10 +23,10 @@ type vatRule struct {
 }
 
 func parseVAT(f *file, n *yaml.Node) kind {
-	o := f.object(n, "vat", "rates", "where", "valid", "order", "rate", "net", "gross", "code", "round", "net_round", "set")
+	o := f.object(n, "vat", keysOf("vat")...)
 	k := &vatRule{
 		choosing: f.choosing(o, "rates"), rate: f.expr(o.need("rate", "rate: the column that holds the rate in percent")),
-		net: f.expr(o.get("net")), gross: f.expr(o.get("gross")), code: f.expr(o.get("code")), n: n,
+		net: f.expr(o.get("net")), gross: f.expr(o.get("gross")), exempt: f.expr(o.get("exempt")), code: f.expr(o.get("code")), n: n,
 		set: f.readFields(o.need("set", "set: { price: gross, vat_rate: rate }"), "set"),
 	}
 	if (o.get("net") == nil) == (o.get("gross") == nil) && n.Kind == yaml.MappingNode {
@@ -72,14 +73,18 @@ func (k *vatRule) compile(c *compiler) func(m *machine) {
 		base, anchored = k.gross, vatGross
 	}
 	amount := c.numeric(base)
-	code := (*code)(nil)
+	var called *code
 	if k.code != nil {
-		if code = c.value(k.code); code.bad {
+		if called = c.value(k.code); called.bad {
 			c.spoil(k.set)
 			return nil
 		}
 	}
-	if q == nil || rate.bad || amount.bad {
+	exempt := &code{eval: null}
+	if k.exempt != nil {
+		exempt = c.numeric(k.exempt)
+	}
+	if q == nil || rate.bad || amount.bad || exempt.bad {
 		c.spoil(k.set)
 		return nil
 	}
@@ -105,7 +110,7 @@ func (k *vatRule) compile(c *compiler) func(m *machine) {
 		case chosen.Kind != schemas.KindNull:
 			row = chosen
 		case price.Kind != schemas.KindNull:
-			m.fail(at, fmt.Sprintf("unknown VAT code %s: %s has no rate that is valid on %s", k.codeOf(m, code, from), from, appendDate(nil, m.day())),
+			m.fail(at, fmt.Sprintf("unknown VAT code %s: %s has no rate that is valid on %s", k.codeOf(m, called, from), from, appendDate(nil, m.day())),
 				fmt.Sprintf("add the rate to %s, or correct the product's code; the product is tried again then", from))
 			return
 		}
@@ -114,7 +119,7 @@ func (k *vatRule) compile(c *compiler) func(m *machine) {
 		made := m.values[start : start+vatColumns : start+vatColumns]
 		made[vatRate] = row
 		if price.Kind != schemas.KindNull {
-			k.calculate(m, made, price, at)
+			k.calculate(m, made, price, exempt.eval(m), at)
 		}
 		m.frames[depth] = frame{row: made}
 		m.assignAll(as)
@@ -184,29 +189,26 @@ func (k *vatRule) codeOf(m *machine, code *code, from string) string {
 }
 
 // calculate fills gross, net and amount. Each is rounded once, half up: gross = net × (100 + rate) ÷ 100, net = gross × 100 ÷ (100 + rate),
-// amount = gross - net.
-func (k *vatRule) calculate(m *machine, made []schemas.Value, price schemas.Value, at site) {
-	factor, err := schemas.AddDec(made[vatRate], schemas.Int(100))
-	if err == nil && k.gross == nil {
-		var p schemas.Value
+// amount = gross - net. With an exempt part E below the price, gross = (net × (100 + rate) - E × rate) ÷ 100, net = (gross × 100 + E × rate) ÷ (100 + rate).
+func (k *vatRule) calculate(m *machine, made []schemas.Value, price, exempt schemas.Value, at site) {
+	rate := made[vatRate]
+	switch {
+	case exempt.Kind == schemas.KindNull || exempt.Sign() < 0 || price.Sign() < 0:
+		exempt = schemas.Int(0)
+	case compareNumbers(exempt, price) > 0:
+		exempt = price
+	}
+	sum := exactly{}
+	factor, untaxed := sum.add(rate, schemas.Int(100)), sum.mul(exempt, rate)
+	if k.gross == nil {
 		made[vatNet] = price
-		if p, err = schemas.MulDec(price, factor); err == nil {
-			made[vatGross], err = schemas.QuoDec(p, schemas.Int(100), k.round, schemas.HalfUp)
-		}
-	} else if err == nil {
-		var p schemas.Value
+		made[vatGross] = sum.quo(sum.sub(sum.mul(price, factor), untaxed), schemas.Int(100), k.round, schemas.HalfUp)
+	} else {
 		made[vatGross] = price
-		if p, err = schemas.MulDec(price, schemas.Int(100)); err == nil {
-			made[vatNet], err = schemas.QuoDec(p, factor, k.netRound, schemas.HalfUp)
-		}
+		made[vatNet] = sum.quo(sum.add(sum.mul(price, schemas.Int(100)), untaxed), factor, k.netRound, schemas.HalfUp)
 	}
-	if err == nil {
-		var d schemas.Value
-		if d, err = schemas.SubDec(made[vatGross], made[vatNet]); err == nil {
-			made[vatAmount], err = schemas.Round(d, k.round, schemas.HalfUp)
-		}
-	}
-	if err != nil {
-		m.failNumber(at, err, "VAT", price, made[vatRate])
+	made[vatAmount] = sum.round(sum.sub(made[vatGross], made[vatNet]), k.round)
+	if sum.err != nil {
+		m.failNumber(at, sum.err, "VAT", price, rate)
 	}
 }

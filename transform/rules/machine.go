@@ -46,8 +46,10 @@ type machine struct {
 
 	bytes  []byte          // made texts; earlier ones stay valid when it grows, as they keep the array they were made in
 	values []schemas.Value // made records and lists, likewise
-	temp   []schemas.Value // sort keys and values between evaluating and setting them; used as a stack
-	index  []int           // row numbers being sorted; used as a stack
+	// scratch is for one step of one function.
+	scratch []byte
+	temp    []schemas.Value // sort keys and values between evaluating and setting them; used as a stack
+	index   []int           // row numbers being sorted; used as a stack
 
 	today    int64
 	hasToday bool

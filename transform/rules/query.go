@@ -14,6 +14,8 @@ type query struct {
 	where  func(m *machine) tri // nil: all
 	valid  *validity            // nil: always
 	order  []sortKey
+	// per keeps only the first row in order for each value of these.
+	per []sortKey
 }
 
 type sortKey struct {
@@ -134,6 +136,9 @@ func (q *query) revisit(m *machine, rows rowset, i int) {
 	q.passes(m, rows, i)
 	base := len(m.temp)
 	q.keys(m)
+	for k := range q.per {
+		q.per[k].eval(m)
+	}
 	m.temp = m.temp[:base]
 }
 
@@ -168,10 +173,13 @@ func (q *query) sorted(m *machine, limit int, f func(i int) (more bool)) {
 	if width > 0 && count > 1 {
 		q.sort(m, rows, start, m.temp[base:])
 	}
+	m.temp = m.temp[:base]
+	if len(q.per) > 0 {
+		count = q.distinct(m, rows, start)
+	}
 	if limit > 0 {
 		count = min(count, limit)
 	}
-	m.temp = m.temp[:base]
 	m.trace.cut(mark)
 	for k := range count {
 		// f may push on the stack of indexes and move it
@@ -201,3 +209,45 @@ func (q *query) sort(m *machine, rows rowset, start int, keys []schemas.Value) {
 	copy(chosen, order)
 	m.index = m.index[:end]
 }
+
+// distinct keeps the row numbers from start in m.index that are the first of their kind, in their order, and gives their number.
+func (q *query) distinct(m *machine, rows rowset, start int) int {
+	base, width, end := len(m.temp), len(q.per), len(m.index)
+	for p := start; p < end; p++ {
+		q.enter(m, rows, m.index[p])
+		for k := range q.per {
+			v := q.per[k].eval(m)
+			m.temp = append(m.temp, v)
+		}
+		m.index = append(m.index, p-start)
+	}
+	keys, order := m.temp[base:], m.index[end:]
+	compare := func(p, r int) int {
+		for k := range q.per {
+			if d := q.per[k].cmp(keys[p*width+k], keys[r*width+k]); d != 0 {
+				return d
+			}
+		}
+		return 0
+	}
+	slices.SortFunc(order, func(p, r int) int {
+		if d := compare(p, r); d != 0 {
+			return d
+		}
+		return p - r
+	})
+	kept := order[:0]
+	for i, p := range order {
+		if i == 0 || compare(p, last(kept)) != 0 {
+			kept = append(kept, p)
+		}
+	}
+	slices.Sort(kept)
+	for k, p := range kept {
+		m.index[start+k] = m.index[start+p] // p >= k
+	}
+	m.index, m.temp = m.index[:end], m.temp[:base]
+	return len(kept)
+}
+
+func last(s []int) int { return s[len(s)-1] }

@@ -49,8 +49,6 @@ var kinds = []struct {
 	{"status", parseStatus},
 }
 
-var ruleWords = []string{"name", "when", "before", "after", "disable"}
-
 // kindWords are the keys that say what a rule does.
 func kindWords() []string {
 	var words []string
@@ -90,7 +88,7 @@ func readRules(src Source, faults *fault.List) []*rule {
 }
 
 func (f *file) rule(n *yaml.Node) *rule {
-	o := f.object(n, "a rule", append(slices.Clone(ruleWords), kindWords()...)...)
+	o := f.object(n, "a rule", append(keyNames(ruleKeys), kindWords()...)...)
 	r := &rule{file: f, at: place{n.Line, n.Column}, tree: n}
 	if r.name = f.word(o.need("name", "name: a word by which other layers and explain call this rule"), "a rule's name"); r.name == "" {
 		return nil

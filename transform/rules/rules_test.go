@@ -243,7 +243,7 @@ func TestWakeUpsWalkThroughTime(t *testing.T) {
 
 // TestEveryFunctionHasACase looks for a call of each function in the golden cases that are no collections of faults.
 func TestEveryFunctionHasACase(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.txt")
+	files := goldenFiles(t)
 	var all strings.Builder
 	for _, f := range files {
 		if strings.HasPrefix(filepath.Base(f), "faults_") {

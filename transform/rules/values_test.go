@@ -67,7 +67,7 @@ func parseType(t testing.TB, s string) schemas.Type {
 	return schemas.Type{Kind: k}
 }
 
-// parseCell reads a value as a case writes it: null, ” for an empty text, _ for a space at the ends.
+// parseCell reads a value as a case writes it: null, ” for an empty text, _ for a space, \\_ for an underscore, \\n, \\t, \\u00a0.
 func parseCell(t testing.TB, typ schemas.Type, s string) schemas.Value {
 	t.Helper()
 	if s == "null" {
@@ -140,5 +140,37 @@ func parseCell(t testing.TB, typ schemas.Type, s string) schemas.Value {
 	if s == "''" {
 		s = ""
 	}
-	return schemas.Value{Kind: typ.Kind, Bytes: []byte(strings.ReplaceAll(s, "_", " "))}
+	return schemas.Value{Kind: typ.Kind, Bytes: []byte(unescaped(t, s))}
+}
+
+// unescaped reads _ and the escapes of a cell.
+func unescaped(t testing.TB, s string) string {
+	t.Helper()
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '_':
+			b.WriteByte(' ')
+		case s[i] != '\\' || i+1 == len(s):
+			b.WriteByte(s[i])
+		case s[i+1] == 'u' && i+5 < len(s):
+			n, err := strconv.ParseUint(s[i+2:i+6], 16, 32)
+			if err != nil {
+				t.Fatalf("%q: %v", s, err)
+			}
+			b.WriteRune(rune(n))
+			i += 5
+		default:
+			i++
+			switch s[i] {
+			case 'n':
+				b.WriteByte('\n')
+			case 't':
+				b.WriteByte('\t')
+			default:
+				b.WriteByte(s[i])
+			}
+		}
+	}
+	return b.String()
 }
