@@ -67,7 +67,7 @@ func BenchmarkEncode(b *testing.B) {
 					batch.raw.buf = p.c.pool.grow(batch.raw.buf, len(batch.raw.buf)+batch.raw.size(&recs[i]))
 					batch.raw.add(&recs[i])
 				}
-				enc, err := p.encoded(batch)
+				enc, err := p.encoded(batch, identity{})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -190,8 +190,6 @@ func TestFatalErrors(t *testing.T) {
 		err  *kerr.Error
 		says string
 	}{
-		{kerr.OutOfOrderSequenceNumber, "does not continue what this producer has written"},
-		{kerr.UnknownProducerID, "does not continue what this producer has written"},
 		{kerr.TopicAuthorizationFailed, "denies this user"},
 		{kerr.UnknownServerError, "could not store the records"},
 	} {

@@ -3,7 +3,6 @@ package kafka
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -22,10 +21,6 @@ func gzipped(t testing.TB, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
-}
-
-func putChecksum(b []byte) {
-	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[crcFrom:], castagnoli))
 }
 
 // gzipBatch is a batch that this package reads but does not write.

@@ -21,8 +21,9 @@ type ProducerConfig struct {
 }
 
 // Producer writes records to partitions: each once and in order (an idempotent producer, acks=all), with no wait for more to come. While
-// a partition's batch is under way its next one grows. Errors that pass are retried for ever; any other ends the producer (Err). Its
-// methods may be called by several goroutines; records that one goroutine gives to one partition keep their order.
+// a partition's batch is under way its next one grows. Errors that pass are retried for ever, and a broker that has forgotten the
+// producer is got over (recover.go); any other ends the producer (Err). Its methods may be called by several goroutines; records that
+// one goroutine gives to one partition keep their order.
 type Producer struct {
 	c     *Client
 	cfg   ProducerConfig
@@ -48,6 +49,9 @@ type Producer struct {
 	err      error
 	closed   bool
 	asking   bool // a metadata lookup is under way
+	// forgotten: a broker has lost our sequence, so nothing is sent until recover has made a new beginning; recovering: it is at work.
+	forgotten, recovering bool
+	fenced                map[string][]int32 // what Fence was called for
 }
 
 // prodPart is one partition of a producer.
@@ -62,6 +66,7 @@ type prodPart struct {
 	notSoon  time.Time // back-off after an error
 	missing  time.Time // since when the topic is said not to exist
 	lookups  int       // times its leader was asked for in vain
+	forgets  int       // times its sequence was forgotten since the last acknowledgement
 }
 
 // pbatch is one batch on its way.
@@ -69,16 +74,23 @@ type pbatch struct {
 	part     *prodPart
 	raw      builder
 	sealed   bool
-	seq      int32
+	identity               // from sealed on
 	charged  int           // bytes counted in Producer.buffered
 	enc      []byte        // as sent, with its size prefix; nil until encoded
 	encoding chan struct{} // not nil while a goroutine encodes it; closed then
 	attempts int
 	// tainted: an attempt failed on our side, so its connection may still be reading enc, which therefore must not be reused.
 	tainted bool
-	// unsure: the last attempt's answer was lost, so that it may have been written.
+	// unsure: an attempt's answer was lost, so that it may have been written.
 	unsure bool
 	marks  []markRef
+}
+
+// identity is what a broker and a reader tell a batch by.
+type identity struct {
+	pid   int64
+	epoch int16
+	seq   int32
 }
 
 // NewProducer asks for a producer id and returns a producer, retrying until ctx ends. With a transactional id this raises the id's epoch:
@@ -194,7 +206,12 @@ func (p *Producer) batchFor(part *prodPart, r *Record) (*pbatch, int) {
 // seal closes a batch and gives it its sequence. p.mu is held.
 func (p *Producer) seal(b *pbatch) {
 	b.sealed = true
-	b.seq = b.part.nextSeq
+	p.number(b)
+}
+
+// number gives a batch its place in the partition's sequence. p.mu is held.
+func (p *Producer) number(b *pbatch) {
+	b.identity = identity{p.pid, p.epoch, b.part.nextSeq}
 	b.part.nextSeq = int32((int64(b.seq) + int64(b.raw.count)) & 0x7fffffff) // sequences start again at 0 after 2^31-1
 }
 

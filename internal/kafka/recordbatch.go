@@ -145,7 +145,12 @@ func putHeader(b []byte, m *batchMeta) {
 	be.PutUint16(b[51:], uint16(m.producerEpoch))
 	be.PutUint32(b[53:], uint32(m.baseSequence))
 	be.PutUint32(b[57:], uint32(m.count))
-	be.PutUint32(b[17:], crc32.Checksum(b[crcFrom:], castagnoli))
+	putChecksum(b)
+}
+
+// putChecksum fills in the checksum of a whole batch.
+func putChecksum(b []byte) {
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[crcFrom:], castagnoli))
 }
 
 // builder gathers records into one uncompressed batch, with room for the size prefix and the header in front.

@@ -13,6 +13,7 @@ import (
 // restartable is a broker that can be taken down and brought back with its data.
 type restartable struct {
 	addr     string
+	dir      string // of an embedded one
 	down, up func()
 }
 
@@ -30,7 +31,7 @@ func embeddedBroker(t *testing.T) *restartable {
 		}
 	}
 	t.Cleanup(down)
-	return &restartable{addr: b.Addr(), down: down, up: func() {
+	return &restartable{addr: b.Addr(), dir: cfg.Dir, down: down, up: func() {
 		// The port may be held for a moment by the connections that were cut.
 		for ctx := within(t, 20*time.Second); ; {
 			if b, err = embedded.Start(cfg); err == nil {

@@ -116,7 +116,7 @@ func (p *Producer) locate(ctx context.Context, b *pbatch) (int64, error) {
 	}
 	found := int64(-1)
 	err := p.c.eachBatch(ctx, part.topic, part.partition, from, func(h *batchHeader) bool {
-		if h.producerID == p.pid && h.producerEpoch == p.epoch && h.baseSequence == b.seq && !h.control() {
+		if (identity{h.producerID, h.producerEpoch, h.baseSequence}) == b.identity && !h.control() {
 			found = h.base
 		}
 		return found < 0

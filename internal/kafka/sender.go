@@ -51,6 +51,10 @@ func (p *Producer) schedule(ctx context.Context, wg *sync.WaitGroup) time.Durati
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	again := time.Hour
+	if p.forgotten {
+		p.startRecovery(ctx, wg)
+		return again
+	}
 	now := time.Now()
 	type load struct {
 		addr    string
@@ -61,6 +65,10 @@ func (p *Producer) schedule(ctx context.Context, wg *sync.WaitGroup) time.Durati
 	var keep []*prodPart
 	var unknown []string
 	for _, part := range p.ready {
+		if len(part.queue) == 0 { // acknowledged by what recover found in the log
+			part.ready = false
+			continue
+		}
 		if wait := part.notSoon.Sub(now); wait > 0 {
 			again = min(again, wait)
 			keep = append(keep, part)
@@ -147,7 +155,7 @@ type answer struct {
 // embedded log, killed) would write them twice.
 func (p *Producer) unwritten(ctx context.Context, batches []*pbatch, answers []answer) (open []int) {
 	for i, b := range batches {
-		if b.unsure && p.pid >= 0 {
+		if b.unsure && b.pid >= 0 {
 			base, err := p.locate(ctx, b)
 			if err != nil || base >= 0 {
 				answers[i] = answer{base, err}
@@ -175,6 +183,7 @@ func (p *Producer) request(ctx context.Context, addr string, batches []*pbatch, 
 			all(err)
 			return
 		}
+		b.stamp()
 		k, ok := topics[b.part.topic]
 		if !ok {
 			k = len(req.Topics)
@@ -219,8 +228,9 @@ func (p *Producer) encode(b *pbatch) error {
 		return nil
 	}
 	b.encoding = make(chan struct{})
+	id := b.identity
 	p.mu.Unlock()
-	enc, err := p.encoded(b)
+	enc, err := p.encoded(b, id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	close(b.encoding)
@@ -228,10 +238,10 @@ func (p *Producer) encode(b *pbatch) error {
 	return err
 }
 
-func (p *Producer) encoded(b *pbatch) ([]byte, error) {
+func (p *Producer) encoded(b *pbatch, id identity) ([]byte, error) {
 	m := batchMeta{
 		count: b.raw.count, firstTS: b.raw.firstTS, maxTS: b.raw.maxTS,
-		producerID: p.pid, producerEpoch: p.epoch, baseSequence: b.seq,
+		producerID: id.pid, producerEpoch: id.epoch, baseSequence: id.seq,
 	}
 	const head = sizePrefix + headerBytes
 	enc := b.raw.buf

@@ -24,7 +24,8 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) 
 		return
 	}
 	b.tainted = true
-	b.unsure = connectionLost(a.err) || errors.Is(a.err, kgo.RequestTimedOut) || errors.Is(a.err, kgo.NetworkException)
+	// Not taken back by a later attempt that was refused: what an earlier one wrote is still there.
+	b.unsure = b.unsure || connectionLost(a.err) || errors.Is(a.err, kgo.RequestTimedOut) || errors.Is(a.err, kgo.NetworkException)
 	if ctx.Err() != nil {
 		return // closing; whether it was written is not known any more
 	}
@@ -45,7 +46,7 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) 
 		p.fail(lostState(where, a.err))
 		return
 	case kgo.OutOfOrderSequenceNumber, kgo.UnknownProducerId:
-		p.fail(lostState(where, a.err))
+		p.forgot(b, a.err)
 		return
 	case kgo.Unknown:
 		// A broker that could not store the batch. It may have noted the sequence all the same (kfake does), so that sending again could
@@ -76,14 +77,6 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) 
 	p.markReady(part)
 }
 
-// lostState is the fault of a broker that no longer knows what this producer wrote before.
-func lostState(where string, err error) error {
-	return &fault.Fault{
-		Class: fault.Environment, Where: where, What: "the log does not continue what this producer has written: records that were acknowledged are gone, or the topic was made anew",
-		Fix: "look for data loss on the brokers (unclean leader election, a deleted topic); on starting again the writer resumes from its last checkpoint", Err: err,
-	}
-}
-
 // stillMissing tells whether to go on waiting for a topic to appear, and fails the producer if not. p.mu is held.
 func (p *Producer) stillMissing(part *prodPart, now time.Time) bool {
 	if part.missing.IsZero() {
@@ -96,14 +89,18 @@ func (p *Producer) stillMissing(part *prodPart, now time.Time) bool {
 	return false
 }
 
-// acknowledge takes the partition's first batch off its queue. p.mu is held.
+// acknowledge takes the partition's first batch off its queue, unless its offset shows that earlier ones are gone. p.mu is held.
 func (p *Producer) acknowledge(b *pbatch, base int64) {
 	part := b.part
+	if base < part.next {
+		p.fail(lostRecords(part, base))
+		return
+	}
 	part.queue[0] = nil
 	if part.queue = part.queue[1:]; len(part.queue) == 0 {
 		part.queue = nil
 	}
-	part.missing, part.notSoon, part.lookups = time.Time{}, time.Time{}, 0
+	part.missing, part.notSoon, part.lookups, part.forgets = time.Time{}, time.Time{}, 0, 0
 	part.next = base + int64(b.raw.count)
 	for _, ref := range b.marks {
 		ref.m.reached(part.index, base+int64(ref.count))
@@ -146,7 +143,7 @@ func (p *Producer) split(b *pbatch) error {
 	mid := len(recs) / 2
 	halves := make([]*pbatch, 2)
 	for i, rs := range [][]Record{recs[:mid], recs[mid:]} {
-		h := &pbatch{part: part, sealed: true, seq: b.seq, tainted: true}
+		h := &pbatch{part: part, sealed: true, identity: b.identity, tainted: true}
 		if i == 1 {
 			h.seq = int32((int64(b.seq) + int64(mid)) & 0x7fffffff)
 		}
