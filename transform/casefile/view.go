@@ -1,0 +1,223 @@
+package casefile
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"shelfstream/schemas"
+	"shelfstream/transform/rules"
+)
+
+// view is what a product is made of, bound to the shapes of its tables.
+type view struct {
+	name string
+	env  rules.Env
+	// inputs are the root, the children and the lookups.
+	inputs []*input
+}
+
+// input is one table in its role.
+type input struct {
+	name  string
+	shape *shape
+	// mine and theirs are the joined columns of this table and of the root.
+	mine, theirs []int
+	order        []order
+}
+
+type order struct {
+	column int
+	desc   bool
+}
+
+// bindView reads a view as a configuration has it and binds it to the shapes.
+func (d *document) bindView(name string, n *yaml.Node, shapes map[string]*shape, zone *time.Location) *view {
+	o := d.object(n, "the view", "name", "from", "key", "children", "lookups", "rules")
+	v := &view{name: name, env: rules.Env{View: name, Zone: zone}}
+	before := len(*d.faults)
+	root := d.tableOf(o["from"], n, shapes)
+	if root == nil {
+		return nil
+	}
+	v.inputs = append(v.inputs, &input{name: root.table.Name, shape: root})
+	v.env.Root = root.table
+	for _, k := range items(o["key"].value) {
+		v.env.Key = append(v.env.Key, k.Value)
+	}
+	for _, c := range d.pairs(o["children"].value, "children") {
+		if in := d.joined(v, c, shapes, "from", "on", "order_by"); in != nil {
+			v.inputs = append(v.inputs, in)
+			v.env.Children = append(v.env.Children, rules.Child{Name: c.name, Table: in.shape.table})
+		}
+	}
+	for _, l := range d.pairs(o["lookups"].value, "lookups") {
+		in := d.joined(v, l, shapes, "from", "on")
+		if in == nil {
+			continue
+		}
+		v.inputs = append(v.inputs, in)
+		many := slices.ContainsFunc(in.shape.table.Key, func(k int) bool { return !slices.Contains(in.mine, k) })
+		lookup := rules.Lookup{Name: l.name, Table: in.shape.table, Many: many, Broadcast: true}
+		for _, c := range in.theirs {
+			lookup.On = append(lookup.On, root.table.Columns[c].Name)
+		}
+		v.env.Lookups = append(v.env.Lookups, lookup)
+	}
+	if len(*d.faults) > before {
+		return nil
+	}
+	return v
+}
+
+// tableOf finds the shape that `from` names: as it is written, or without the source before the point.
+func (d *document) tableOf(from pair, around *yaml.Node, shapes map[string]*shape) *shape {
+	if isNull(from.value) {
+		d.bad(around, "there is no `from`", "name the table: from: erp.product")
+		return nil
+	}
+	s := shapes[from.value.Value]
+	if _, table, dotted := strings.Cut(from.value.Value, "."); s == nil && dotted {
+		s = shapes[table]
+	}
+	if s == nil {
+		names := make([]string, 0, len(shapes))
+		for n := range shapes {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		d.bad(from.value, fmt.Sprintf("the columns of table %s are not known", from.value.Value), "describe it under `tables` of the case file; "+didYouMean(from.value.Value, names))
+	}
+	return s
+}
+
+func (d *document) joined(v *view, p pair, shapes map[string]*shape, allowed ...string) *input {
+	o := d.object(p.value, p.name, allowed...)
+	s := d.tableOf(o["from"], p.key, shapes)
+	if s == nil {
+		return nil
+	}
+	in := &input{name: p.name, shape: s}
+	if isNull(o["on"].value) {
+		d.bad(p.key, fmt.Sprintf("%s has no `on`", p.name), "write on: column, or on: { its_column: root_column }")
+		return nil
+	}
+	column := func(t *schemas.Table, n *yaml.Node, word string) int {
+		i := t.Column(word)
+		if i < 0 {
+			names := make([]string, len(t.Columns))
+			for c := range t.Columns {
+				names[c] = t.Columns[c].Name
+			}
+			d.bad(n, fmt.Sprintf("table %s has no column %s", t.Name, word), didYouMean(word, names))
+			return 0
+		}
+		return i
+	}
+	if on := o["on"].value; on.Kind == yaml.MappingNode {
+		for _, c := range d.pairs(on, "on") {
+			in.mine, in.theirs = append(in.mine, column(s.table, c.key, c.name)), append(in.theirs, column(v.env.Root, c.value, c.value.Value))
+		}
+	} else {
+		for _, c := range items(on) {
+			in.mine, in.theirs = append(in.mine, column(s.table, c, c.Value)), append(in.theirs, column(v.env.Root, c, c.Value))
+		}
+	}
+	for _, c := range items(o["order_by"].value) {
+		word, desc := strings.CutSuffix(c.Value, " desc")
+		in.order = append(in.order, order{column(s.table, c, strings.TrimSuffix(word, " asc")), desc})
+	}
+	return in
+}
+
+// matching are the input's rows that belong to the root row, in order.
+func (in *input) matching(rows [][]schemas.Value, root []schemas.Value) [][]schemas.Value {
+	var out [][]schemas.Value
+	for _, r := range rows {
+		fits := true
+		for i, c := range in.mine {
+			a, b := r[c], root[in.theirs[i]]
+			fits = fits && a.Kind != schemas.KindNull && b.Kind != schemas.KindNull &&
+				string(schemas.AppendCanonical(nil, a)) == string(schemas.AppendCanonical(nil, b))
+		}
+		if fits {
+			out = append(out, r)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b []schemas.Value) int {
+		for _, o := range in.order {
+			c := schemas.Compare(a[o.column], b[o.column])
+			if o.desc {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return compareKeys(in.shape.table, a, b)
+	})
+	return out
+}
+
+func compareKeys(t *schemas.Table, a, b []schemas.Value) int {
+	for _, k := range t.Key {
+		if c := schemas.Compare(a[k], b[k]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// configured is a view as a pipeline's configuration has it.
+type configured struct {
+	doc   *document
+	node  *yaml.Node
+	zone  string
+	rules []*yaml.Node
+	// dir is where the configuration's paths start.
+	dir string
+}
+
+// viewOf finds a view in a configuration. The rest of the file is not looked at: that is the business of `shelfstream check`.
+func (d *document) viewOf(at *yaml.Node, conf *document, name string) *configured {
+	c := &configured{doc: conf, dir: filepath.Dir(conf.name)}
+	var names []string
+	for _, p := range conf.pairs(conf.top, "the configuration") {
+		switch p.name {
+		case "timezone":
+			c.zone = p.value.Value
+		case "views":
+			for _, v := range conf.pairs(p.value, "views") {
+				names = append(names, v.name)
+				if v.name == name {
+					c.node = v.value
+				}
+			}
+		}
+	}
+	if c.node == nil {
+		d.bad(at, fmt.Sprintf("%s has no view %q", conf.name, name), didYouMean(name, names))
+		return nil
+	}
+	for _, p := range conf.pairs(c.node, "the view") {
+		if p.name == "rules" {
+			c.rules = items(p.value)
+		}
+	}
+	return c
+}
+
+// zoneNamed loads a zone; UTC if there is no name.
+func (d *document) zoneNamed(n *yaml.Node, name string) *time.Location {
+	zone, err := time.LoadLocation(cmp.Or(name, "UTC"))
+	if err != nil {
+		d.bad(n, fmt.Sprintf("there is no time zone %q", name), "write one of the IANA names, such as Europe/Oslo")
+		return time.UTC
+	}
+	return zone
+}
