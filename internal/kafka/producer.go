@@ -81,7 +81,7 @@ type pbatch struct {
 	attempts int
 	// tainted: an attempt failed on our side, so its connection may still be reading enc, which therefore must not be reused.
 	tainted bool
-	// unsure: an attempt's answer was lost, so that it may have been written.
+	// unsure: an attempt failed, and it may have been written all the same.
 	unsure bool
 	marks  []markRef
 }

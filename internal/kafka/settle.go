@@ -24,8 +24,7 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) 
 		return
 	}
 	b.tainted = true
-	// Not taken back by a later attempt that was refused: what an earlier one wrote is still there.
-	b.unsure = b.unsure || connectionLost(a.err) || errors.Is(a.err, kgo.RequestTimedOut) || errors.Is(a.err, kgo.NetworkException)
+	b.unsure = true // also where the broker answered: some errors come after it has written the batch
 	if ctx.Err() != nil {
 		return // closing; whether it was written is not known any more
 	}
