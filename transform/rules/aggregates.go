@@ -21,6 +21,11 @@ func (c *compiler) aggregate(n *node, f func() bool) *query {
 			w := c.truth(n.where)
 			q.where, ok = w.test, ok && !w.bad
 		}
+		if n.valid != nil {
+			before := len(*c.faults)
+			q.valid = c.validityOf(n.valid)
+			ok = ok && len(*c.faults) == before
+		}
 		for _, k := range n.order {
 			s, fine := c.sortKey(k)
 			q.order, ok = append(q.order, s), ok && fine
@@ -48,7 +53,7 @@ func compileCount(c *compiler, n *node) *code {
 		return badCode
 	}
 	return c.made(n, intType, func(m *machine) schemas.Value {
-		if q.where == nil {
+		if q.where == nil && q.valid == nil {
 			return schemas.Int(int64(q.source.rows(m).len()))
 		}
 		count := int64(0)

@@ -31,8 +31,9 @@ type node struct {
 	kids    []*node
 	// value of a literal.
 	value schemas.Value
-	// where and order belong to an aggregate's call.
+	// where, valid (from and to) and order belong to an aggregate's call.
 	where *node
+	valid []*node
 	order []orderKey
 }
 

@@ -100,16 +100,16 @@ func functionTable() []*function {
 
 	group = "Rows"
 	rows := func(f *function, ordered bool) { f.rows, f.ordered = true, ordered }
-	rows(add("count(rows [where c]) int", "the number of rows", 1, 1, compileCount), false)
-	rows(add("count_distinct(rows, x [where c]) int", "the number of different values of x, null left out", 2, 2, compileCountDistinct), false)
-	rows(add("sum(rows, x number [where c]) number", "the sum of x, nulls left out; 0 without rows", 2, 2, compileSum), false)
-	rows(add("min_of(rows, x [where c]) type of x", "the smallest x that is not null", 2, 2, compileMinOf), false)
-	rows(add("max_of(rows, x [where c]) type of x", "the largest x that is not null", 2, 2, compileMaxOf), false)
-	rows(add("any(rows [, condition] [where c]) bool", "whether there is a row, or one for which the condition is true", 1, 2, compileAny), false)
-	rows(add("all(rows, condition [where c]) bool", "whether the condition is true for every row; true without rows", 1, 2, compileAll), false)
-	rows(add("first(rows, x [where c] [order k desc, …]) type of x", "x of the first row in that order (of the rows' own order without one), null without rows", 2, 2, compileFirst), true)
-	rows(add("only(rows, x [where c]) type of x", "x of the only row, null without rows; rows that differ in x stop the product", 2, 2, compileOnly), false)
-	rows(add("join(rows, t text, sep text [where c] [order k desc, …]) text", "the texts that are neither null nor empty, joined by sep; null if there are none", 3, 3, compileJoin), true)
+	rows(add("count(rows [where c] [valid [from, to]]) int", "the number of rows", 1, 1, compileCount), false)
+	rows(add("count_distinct(rows, x [where c] [valid [from, to]]) int", "the number of different values of x, null left out", 2, 2, compileCountDistinct), false)
+	rows(add("sum(rows, x number [where c] [valid [from, to]]) number", "the sum of x, nulls left out; 0 without rows", 2, 2, compileSum), false)
+	rows(add("min_of(rows, x [where c] [valid [from, to]]) type of x", "the smallest x that is not null", 2, 2, compileMinOf), false)
+	rows(add("max_of(rows, x [where c] [valid [from, to]]) type of x", "the largest x that is not null", 2, 2, compileMaxOf), false)
+	rows(add("any(rows [, condition] [where c] [valid [from, to]]) bool", "whether there is a row, or one for which the condition is true", 1, 2, compileAny), false)
+	rows(add("all(rows, condition [where c] [valid [from, to]]) bool", "whether the condition is true for every row; true without rows", 1, 2, compileAll), false)
+	rows(add("first(rows, x [where c] [valid [from, to]] [order k desc, …]) type of x", "x of the first row in that order (of the rows' own order without one), null without rows", 2, 2, compileFirst), true)
+	rows(add("only(rows, x [where c] [valid [from, to]]) type of x", "x of the only row, null without rows; rows that differ in x stop the product", 2, 2, compileOnly), false)
+	rows(add("join(rows, t text, sep text [where c] [valid [from, to]] [order k desc, …]) text", "the texts that are neither null nor empty, joined by sep; null if there are none", 3, 3, compileJoin), true)
 	rows(add("path(rows, start, id, parent, t text, sep text [where c]) text", "t of the row whose id is start and of all rows above it, from the top, joined by sep; null if start is null, or a row on the way fails c; a missing row or a circle stops the product", 6, 6, compilePath), false)
 	add("row_number() int", "the row's place in the list that is being made, from 1; only in list: set", 0, 0, compileRowNumber)
 	return table
@@ -163,6 +163,9 @@ func (c *compiler) call(n *node) *code {
 	}
 	if len(n.kids) < f.min || f.max >= 0 && len(n.kids) > f.max {
 		return c.bad(n, fmt.Sprintf("%s has the wrong number of arguments (%d)", n.name, len(n.kids)), "write "+f.signature)
+	}
+	if n.valid != nil && !f.rows {
+		return c.bad(n.valid[0], fmt.Sprintf("%s has no rows, so it has no valid", n.name), "write "+f.signature)
 	}
 	if n.where != nil && !f.rows {
 		return c.bad(n.where, fmt.Sprintf("%s has no rows, so it has no where", n.name), "write "+f.signature)

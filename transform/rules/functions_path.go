@@ -12,6 +12,9 @@ const maxPath = 64
 
 // compilePath climbs a tree of rows from one of them to its top. A parent that is null, 0 or blank is the top.
 func compilePath(c *compiler, n *node) *code {
+	if n.valid != nil {
+		return c.bad(n.valid[0], "path has no valid: a tree is as it is now", "write a condition: path(…, ' > ' where active)")
+	}
 	start, sep := c.compile(n.kids[1]), c.text(n.kids[5])
 	var id, parent, name, where *code
 	filter := n.where

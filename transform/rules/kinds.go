@@ -98,6 +98,7 @@ var kindTable = []Kind{
 		Key{"set", "list", true, "expressions over the row"},
 		Key{"otherwise", "fields", false, "the one record of the list without rows; else it is empty"})},
 	{Word: "include", Doc: "where it is not true the product leaves the view, and no rule below is evaluated", Type: "condition"},
+	{Word: "park", Doc: "stops the product with this reason, usually under a when: it is parked, and the shop keeps what it has", Type: "expression"},
 	{Word: "status", Doc: "sets a status, and why, from the first case that holds", Keys: []Key{
 		{"field", "word", true, "the status' field"},
 		{"reason", "word", false, "the reason's field"},

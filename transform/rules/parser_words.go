@@ -77,15 +77,18 @@ func (p *parser) call(name token) *node {
 	for first := true; p.err == nil && !p.isOp(")"); first = false {
 		comma := !first && p.accept(",")
 		switch {
-		case p.isWord("where") && !first && n.where == nil && n.order == nil:
+		case p.isWord("where") && !first && n.where == nil && n.valid == nil && n.order == nil:
 			p.advance()
 			p.accept(":")
 			n.where = p.expr(bindNone)
+		case p.isWord("valid") && !first && !comma && n.valid == nil && n.order == nil:
+			p.advance()
+			n.valid = p.span()
 		case p.isWord("order") && !first && n.order == nil:
 			p.advance()
 			p.accept(":")
 			n.order = p.orderKeys()
-		case first || comma && n.where == nil && n.order == nil:
+		case first || comma && n.where == nil && n.valid == nil && n.order == nil:
 			n.kids = append(n.kids, p.expr(bindNone))
 		default:
 			p.unclosed(name)
@@ -100,11 +103,21 @@ func (p *parser) unclosed(name token) {
 	switch {
 	case p.tok.kind == tokEnd:
 		p.fail(p.tok.pos, fmt.Sprintf(") is missing at the end of %s(…)", name.text), "write ) here")
-	case p.isWord("where") || p.isWord("order"):
-		p.fail(p.tok.pos, fmt.Sprintf("`%s` is at the wrong place", p.tok.text), "write where before order, each once: first(prices, price where … order …)")
+	case p.isWord("where") || p.isWord("valid") || p.isWord("order"):
+		p.fail(p.tok.pos, fmt.Sprintf("`%s` is at the wrong place", p.tok.text), "write where before valid before order, each once: first(prices, price where … valid [from, to] order …)")
 	default:
 		p.fail(p.tok.pos, fmt.Sprintf("a comma or ) is missing before %s", p.lex.src[p.tok.pos:p.tok.end]), "separate arguments with commas")
 	}
+}
+
+// span parses "[from, to]".
+func (p *parser) span() []*node {
+	p.expect("[", "after valid")
+	from := p.expr(bindNone)
+	p.expect(",", "between the ends of valid")
+	to := p.expr(bindNone)
+	p.expect("]", "at the end of valid")
+	return []*node{from, to}
 }
 
 // orderKeys parses "a desc, b" or "[a desc, b]".

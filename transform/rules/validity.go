@@ -17,24 +17,32 @@ func (c *compiler) validity(bounds []*expression) *validity {
 	if bounds == nil {
 		return nil
 	}
-	v := &validity{from: c.value(bounds[0]), to: c.value(bounds[1])}
-	for i, k := range []*code{v.from, v.to} {
-		if k.bad {
-			continue
-		}
-		switch k.typ.Kind {
-		case schemas.KindDate, schemas.KindTimestamp, schemas.KindTimestampTZ, schemas.KindNull:
-		default:
-			c.expr = bounds[i]
-			snip := c.snip(bounds[i].node)
-			fix := "use a date or timestamp"
-			if k.typ.Kind == schemas.KindInt || k.typ.Kind == schemas.KindText {
-				fix = fmt.Sprintf("write date(%s): it reads 20260131 (0 is null) and '2026-01-31'", snip)
-			}
-			c.bad(bounds[i].node, fmt.Sprintf("%s is %s, a date or timestamp is wanted", snip, typeName(k.typ)), fix)
-		}
+	return &validity{from: c.bound(bounds[0], bounds[0].node), to: c.bound(bounds[1], bounds[1].node)}
+}
+
+// validityOf compiles `valid [from, to]` of an aggregate; the row's scope is open.
+func (c *compiler) validityOf(bounds []*node) *validity {
+	return &validity{from: c.bound(c.expr, bounds[0]), to: c.bound(c.expr, bounds[1])}
+}
+
+func (c *compiler) bound(e *expression, n *node) *code {
+	defer func(old *expression) { c.expr = old }(c.expr)
+	c.expr = e
+	k := c.compile(n)
+	if k.bad {
+		return k
 	}
-	return v
+	switch k.typ.Kind {
+	case schemas.KindDate, schemas.KindTimestamp, schemas.KindTimestampTZ, schemas.KindNull:
+		return k
+	default:
+	}
+	snip := c.snip(n)
+	fix := "use a date or timestamp"
+	if k.typ.Kind == schemas.KindInt || k.typ.Kind == schemas.KindText {
+		fix = fmt.Sprintf("write date(%s): it reads 20260131 (0 is null) and '2026-01-31'", snip)
+	}
+	return c.bad(n, fmt.Sprintf("%s is %s, a date or timestamp is wanted", snip, typeName(k.typ)), fix)
 }
 
 // holds says whether the row at hand counts now, and asks to be woken at its next boundary.

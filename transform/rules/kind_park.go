@@ -1,0 +1,25 @@
+package rules
+
+import "go.yaml.in/yaml/v3"
+
+// parkRule stops a product with a reason: it is parked, and the shop keeps what it has.
+type parkRule struct {
+	reason *expression
+}
+
+func parsePark(f *file, n *yaml.Node) kind { return &parkRule{reason: f.expr(n)} }
+
+func (k *parkRule) compile(c *compiler) func(m *machine) {
+	if k.reason == nil {
+		return nil
+	}
+	c.expr = k.reason
+	reason := c.text(k.reason.node)
+	if reason.bad {
+		return nil
+	}
+	at := c.site(k.reason.node)
+	return func(m *machine) {
+		m.fail(at, string(reason.eval(m).Bytes), "correct the product in the source; it is tried again when its rows change")
+	}
+}
