@@ -8,10 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-
-	"shelfstream/internal/demo"
 )
 
 const shopYAML = `pipeline: %[1]s
@@ -332,81 +328,4 @@ func upsertStatements(ctx context.Context, db *sql.DB, n, mark int) ([]string, e
 	}
 	flush()
 	return out, rows.Err()
-}
-
-// wholeWay: 1,000,000 products with prices, stock and texts from an ERP into an empty shop.
-func (b *bench) wholeWay(ctx context.Context) error {
-	var ours, cpu, rss, seconds series
-	name := b.name("whole")
-	if err := b.servers.pg(ctx, "CREATE DATABASE "+name); err != nil {
-		return err
-	}
-	if err := b.servers.my(ctx, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
-		return err
-	}
-	whole := *b
-	s := *b.servers
-	whole.servers = &s
-	s.pgDSN = strings.Replace(s.pgDSN, "/shop", "/"+name, 1)
-	s.myDSN = strings.Replace(s.myDSN, "/shop", "/"+name, 1)
-	say("seeding %d wines with prices, stock, texts and images", b.rows)
-	c, err := pgx.Connect(ctx, s.pgDSN)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(demo.Seed(ctx, c, b.rows, 1), c.Close(ctx)); err != nil {
-		return err
-	}
-	pipeline := strings.Replace(demo.Pipeline, "pipeline: wine", fmt.Sprintf("pipeline: %s\nlog: { brokers: [%q], partitions: 4, registry: { url: %q } }\nadmin: { listen: \"127.0.0.1:0\" }", name, s.brokers, s.registry), 1)
-	p, err := whole.start(ctx, name, map[string]string{"pipeline.yaml": pipeline, "demo.rules.yaml": demo.Rules}, "run")
-	if err != nil {
-		return err
-	}
-	erp, err := pgx.Connect(ctx, s.pgDSN)
-	if err != nil {
-		return errors.Join(err, p.stop())
-	}
-	defer erp.Close(ctx)
-	var expected int
-	if err := erp.QueryRow(ctx, "SELECT count(*) FROM product WHERE NOT discontinued").Scan(&expected); err != nil {
-		return errors.Join(err, p.stop())
-	}
-	err = p.poll(ctx, "the shop's first load", 30*time.Minute, 250*time.Millisecond, func() (bool, error) {
-		n, err := whole.count(ctx, "SELECT count(*) FROM product")
-		return n >= expected, err
-	})
-	took := time.Since(p.at)
-	u := p.usage()
-	if err == nil {
-		err = whole.equal(ctx, erp)
-	}
-	if err = errors.Join(err, p.stop()); err != nil {
-		return err
-	}
-	ours.add(float64(b.rows) / took.Seconds())
-	seconds.add(took.Seconds())
-	cpu.add(u.cpu * 1e6 / float64(b.rows))
-	rss.add(u.rss)
-	b.put(&result{
-		Case: "whole_way", Unit: "products/s", Ours: ours.median(), CPU: cpu.median(), RSS: rss.median(), Runs: 1,
-		Note: fmt.Sprintf("%d products with prices, stock, texts and images (about 12 rows each), from the start of one process on an empty log to every product in the shop: %s s; then every row was equal to a direct query over the ERP.", b.rows, seconds),
-	})
-	return s.dropSlots(ctx)
-}
-
-func (b *bench) equal(ctx context.Context, erp *pgx.Conn) error {
-	shop, err := sql.Open("mysql", b.servers.myDSN)
-	if err != nil {
-		return err
-	}
-	defer shop.Close()
-	zone, err := time.LoadLocation("Europe/Oslo")
-	if err != nil {
-		return err
-	}
-	c, err := demo.Await(ctx, erp, shop, zone, 2*time.Minute)
-	if err == nil && !c.Equal() {
-		err = fmt.Errorf("%d of %d rows differ, the first: %+v", c.Total, c.Rows, c.Differences[0])
-	}
-	return err
 }
