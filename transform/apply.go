@@ -99,9 +99,18 @@ func (t *task) applyChild(ctx context.Context, b *pebble.Batch, f *feed, in *inp
 		return t.markDirty(b, product)
 	}
 	index := append(t.prefix.indexed(nil, kindChildOwner, in.index), rowKey...)
-	old, now, err := t.moved(ctx, b, in, r, index)
-	if err != nil {
-		return t.reject(in, f.partition, r, err)
+	old, now, err := t.moved(ctx, in, r, index)
+	if unreadable(err) {
+		if old == nil {
+			return t.reject(in, f.partition, r, err)
+		}
+		// The product that had the row keeps it as it is, and is parked with the reason.
+		now = old
+	} else if err != nil {
+		return err
+	}
+	if err := t.setOwner(b, index, old, now); err != nil {
+		return err
 	}
 	if old != nil && !bytes.Equal(old, now) {
 		t.buf = append(append(t.prefix.product(t.buf, old), byte(in.index)), rowKey...)
@@ -124,34 +133,53 @@ func (t *task) applyChild(ctx context.Context, b *pebble.Batch, f *feed, in *inp
 // applyLookup keeps a broadcast row under its join value and marks every product that looks the old or the new value up.
 func (t *task) applyLookup(ctx context.Context, b *pebble.Batch, f *feed, in *input, r *kafka.Record, key []schemas.Value) error {
 	rowKey := t.rowKey(key)
-	var old, now []byte
+	lookup := t.layout.lookupIndex(in.index)
+	var index, old, now []byte
 	if in.joinInKey != nil {
 		now, _ = appendValues([]byte{}, key, in.joinInKey)
 	} else {
 		var err error
-		index := append(t.prefix.indexed(nil, kindLookupJoin, in.index), rowKey...)
-		if old, now, err = t.moved(ctx, b, in, r, index); err != nil {
-			return t.reject(in, f.partition, r, err)
+		index = append(t.prefix.indexed(nil, kindLookupJoin, in.index), rowKey...)
+		old, now, err = t.moved(ctx, in, r, index)
+		if unreadable(err) {
+			if old == nil {
+				return t.reject(in, f.partition, r, err)
+			}
+			now = old
+		} else if err != nil {
+			return err
 		}
 	}
-	lookup := t.layout.lookupIndex(in.index)
-	if old != nil && !bytes.Equal(old, now) {
+	// The marks may be many, and are committed in between. So they come first: what says that the row has changed goes with the last of them, and after a
+	// crash before it the record is read again.
+	moves := old != nil && !bytes.Equal(old, now)
+	rowKey = bytes.Clone(rowKey)
+	if moves {
+		if err := t.markLookers(ctx, lookup, in.index, old); err != nil {
+			return err
+		}
+	}
+	if now != nil {
+		if err := t.markLookers(ctx, lookup, in.index, now); err != nil {
+			return err
+		}
+	}
+	if index != nil {
+		if err := t.setOwner(b, index, old, now); err != nil {
+			return err
+		}
+	}
+	if moves {
 		t.buf = append(appendPart(t.prefix.indexed(t.buf, kindLookup, in.index), old), rowKey...)
 		if err := b.Delete(t.buf, nil); err != nil {
 			return fmt.Errorf("add to a state batch: %w", err)
-		}
-		if err := t.markLookers(b, lookup, in.index, old); err != nil {
-			return err
 		}
 	}
 	if now == nil {
 		return nil
 	}
 	t.buf = append(appendPart(t.prefix.indexed(t.buf, kindLookup, in.index), now), rowKey...)
-	if err := t.setOrDelete(b, t.buf, f.partition, r); err != nil {
-		return err
-	}
-	return t.markLookers(b, lookup, in.index, now)
+	return t.setOrDelete(b, t.buf, f.partition, r)
 }
 
 // rowKey is the canonical text of a key.
@@ -167,36 +195,45 @@ func (t *task) rowKey(key []schemas.Value) []byte {
 	return dst
 }
 
-// moved reads the join value that a row had before and the one it has now (nil: none, or the row is gone), and keeps the
-// index of it.
-func (t *task) moved(ctx context.Context, b *pebble.Batch, in *input, r *kafka.Record, index []byte) (old, now []byte, err error) {
-	name := string(index)
-	if o, ok := t.owners[name]; ok {
+// moved reads the join value that a row had before and the one it has now (nil: none, or the row is gone). old is there even if the row cannot be
+// read.
+func (t *task) moved(ctx context.Context, in *input, r *kafka.Record, index []byte) (old, now []byte, err error) {
+	if o, ok := t.owners[string(index)]; ok {
 		old = o
 	} else if old, err = t.store.get(nil, index); err != nil {
 		return nil, nil, err
 	}
-	if r.Value != nil {
-		row, err := t.decoders.row(ctx, in, t.eval.row, r.Value)
-		if err != nil {
-			return nil, nil, err
-		}
-		t.eval.row = row
-		v, null := appendValues([]byte{}, row, in.join)
-		if !null && (!in.scattered || t.belongs(row, in.join) == t.partition) {
-			now = v
-		}
+	if r.Value == nil {
+		return old, nil, nil
 	}
+	row, err := t.decoders.row(ctx, in, t.eval.row, r.Value)
+	if err != nil {
+		return old, nil, err
+	}
+	t.eval.row = row
+	v, null := appendValues([]byte{}, row, in.join)
+	if !null && (!in.scattered || t.belongs(row, in.join) == t.partition) {
+		now = v
+	}
+	return old, now, nil
+}
+
+// setOwner keeps the join value of a row.
+func (t *task) setOwner(b *pebble.Batch, index, old, now []byte) error {
+	var err error
 	switch {
 	case now == nil && old == nil:
-		return nil, nil, nil
+		return nil
 	case now == nil:
 		err = b.Delete(index, nil)
 	case !bytes.Equal(old, now):
 		err = b.Set(index, now, nil)
 	}
-	t.owners[name] = now
-	return old, now, err
+	if err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	t.owners[string(index)] = now
+	return nil
 }
 
 // belongs says whose partition a scattered row belongs to, by the values that name its product.
@@ -209,16 +246,22 @@ func (t *task) belongs(row []schemas.Value, idx []int) int32 {
 }
 
 // markLookers marks the products that look a value up, and forgets the rows that are cached for it.
-func (t *task) markLookers(b *pebble.Batch, lookup, in int, join []byte) error {
+func (t *task) markLookers(ctx context.Context, lookup, in int, join []byte) error {
 	t.eval.forget(lookup, join)
 	lower := appendPart(t.prefix.indexed(nil, kindReverse, in), join)
 	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upperBound(lower)})
 	if err != nil {
 		return fmt.Errorf("read the reverse index: %w", err)
 	}
+	b := t.openBatch()
 	for it.First(); it.Valid(); it.Next() {
 		if err := t.markDirty(b, it.Key()[len(lower):]); err != nil {
 			return errors.Join(err, it.Close())
+		}
+		if b.Len() >= applyBatchBytes {
+			if err := t.commitApplied(ctx); err != nil {
+				return errors.Join(err, it.Close())
+			}
 		}
 	}
 	return it.Close()

@@ -190,14 +190,14 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 		return false, fmt.Errorf("add to a state batch: %w", err)
 	}
 	loadErr := e.load(ctx, product)
-	if loadErr != nil && fault.All(loadErr) == nil {
+	if loadErr != nil && !unreadable(loadErr) {
 		return false, loadErr
 	}
 	if e.in.Root == nil && loadErr == nil {
 		return e.gone(ctx, batch, product)
 	}
 	if loadErr == nil {
-		if loadErr = e.lookUp(ctx); loadErr != nil && fault.All(loadErr) == nil {
+		if loadErr = e.lookUp(ctx); loadErr != nil && !unreadable(loadErr) {
 			return false, loadErr
 		}
 		if err := e.relate(batch, product); err != nil {
@@ -302,6 +302,9 @@ func (e *evaluation) load(ctx context.Context, product []byte) error {
 			continue
 		}
 		row, err := e.decode(ctx, int(slot), raw)
+		if err != nil && !unreadable(err) {
+			return err
+		}
 		if err != nil {
 			bad = errors.Join(bad, err)
 			continue
@@ -361,13 +364,13 @@ func (e *evaluation) decode(ctx context.Context, inputIndex int, raw []byte) ([]
 	at := len(e.values)
 	row, err := e.t.decoders.row(ctx, in, e.values[at:at:at+n], value)
 	if err != nil {
-		if len(fault.All(err)) > 0 {
+		if len(fault.All(err)) > 0 || !unreadable(err) {
 			return nil, err
 		}
-		return nil, &fault.Fault{
+		return nil, &rowError{&fault.Fault{
 			Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", in.topic, o.partition, o.offset), What: "the row cannot be read",
 			Fix: "see who else writes to this topic; `shelfstream capture resnapshot` writes the table's rows again", Err: err,
-		}
+		}}
 	}
 	e.values = e.values[:at+n]
 	e.origins = append(e.origins, rowOrigin{inputIndex, row, o})

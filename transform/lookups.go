@@ -9,7 +9,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -38,7 +37,7 @@ func (e *evaluation) lookUp(ctx context.Context) error {
 		if !ok {
 			var err error
 			if rows, err = e.readLookup(ctx, i, join[1:]); err != nil {
-				if fault.All(err) == nil {
+				if !unreadable(err) {
 					return err
 				}
 				bad = errors.Join(bad, err)

@@ -76,6 +76,7 @@ func (t *task) wipe() error {
 		return fmt.Errorf("clear the state: %w", err)
 	}
 	t.dirty.reset()
+	t.forgetBatch()
 	return nil
 }
 

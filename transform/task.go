@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -137,7 +138,7 @@ func (t *task) open(ctx context.Context) error {
 	}
 	t.fetcher = t.client.NewFetcher(kafka.FetchConfig{MaxBytes: fetchBytes, PartitionBytes: fetchPartitionBytes, ReadCommitted: true})
 	t.dirty = newDirtySet(t.dirtyLimit)
-	t.owners = map[string][]byte{}
+	t.forgetBatch()
 	t.eval = newEvaluation(t)
 	return nil
 }
@@ -340,7 +341,11 @@ func (t *task) commitApplied(ctx context.Context) error {
 	if t.batch == nil || t.batch.Empty() {
 		return nil
 	}
-	n := t.batch.Count()
+	alive := binary.BigEndian.AppendUint64(nil, uint64(t.clock().UnixMilli()))
+	if err := t.batch.Set(t.prefix.meta(nil, metaAlive), alive, nil); err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	n := t.batch.Count() - 1
 	if err := t.commit(ctx, t.batch); err != nil {
 		return err
 	}
@@ -366,6 +371,14 @@ func (t *task) commit(ctx context.Context, b *pebble.Batch) error {
 		return fmt.Errorf("write the state store: %w", err)
 	}
 	return nil
+}
+
+// forgetBatch drops what was not committed: a run that broke leaves rows behind, which the next one reads again.
+func (t *task) forgetBatch() {
+	if t.batch != nil {
+		t.batch.Reset()
+	}
+	t.owners = map[string][]byte{}
 }
 
 func (t *task) openBatch() *pebble.Batch {
