@@ -21,17 +21,19 @@
 //	set:      { field: expression }
 //	pick:     { from: rows, where, valid, order, set: { field: expression over the row }, otherwise: { field: expression } or fault "reason" }
 //	text:     { from: rows, where, order, language: expression, prefer: [nb, no, en], set: { … }, otherwise: { … } }
-//	vat:      { rates: rows, where, valid, order, rate: percent, net: amount (or gross: amount, net_round: 4), round: 2, code: for messages,
+//	vat:      { rates: rows, where, valid, order, rate: percent, net: amount (or gross: amount, net_round: 4), exempt: amount, round: 2, code: for messages,
 //	            set: { price: gross, … } }; gross, net, rate and amount are names in set
-//	list:     { from: rows, where, valid, order, limit, set: { field: { member: expression over the row } } }
+//	list:     { from: rows, where, valid, order, per: [expression], limit, set: { field: { member: expression over the row } }, otherwise: { member: expression } }
 //	include:  condition; where it is not true the product leaves the view, and no rule below is evaluated
+//	park:     reason; stops the product, usually under a when, and the shop keeps what it has
 //	status:   { field, reason, first: [{ when, is, because }], otherwise: { is, because } }
 //
 // `valid: [from, to]` counts days with both ends, and timestamps without the end; null and infinity are open; it is compared with the
 // evaluation's instant in the pipeline's zone. A row that passes `where` and has a boundary ahead sets Result.Wake. `order: [a desc, b]` puts nulls
 // first, and last after desc (`nulls first|last` says otherwise); the row's key is the last word. In a text rule, each field comes from the first
 // language that has a text for it: not null and not blank. A vat rule faults where a price is there and no rate is valid, or two different ones
-// are; without a price its fields are null.
+// are; without a price its fields are null. `exempt` is the part of the net that bears no VAT. A list has with `per` only the first row in order for
+each value of it, and with `otherwise` one record where it has no row.
 //
 // Files are layers: a rule of a later file replaces the one of its name at its place, `before: name` or `after: name` places a new one, and
 // `disable: true` removes one.
@@ -55,13 +57,15 @@
 //
 // # Aggregates
 //
-// The first argument is a child, a lookup or a list field; then the expression over its rows; then, without a comma, `where` a condition
-// and `order` the keys: sum(stock, on_hand - reserved where warehouse in ['OSL', 'BGO']),
+// The first argument is a child, a lookup or a list field; then the expression over its rows; then, without a comma, `where` a condition,
+// `valid [from, to]` and `order` the keys: sum(stock, on_hand - reserved where warehouse in ['OSL', 'BGO']),
 // first(prices, price where currency = 'NOK' order valid_from desc, price), count(images where url is not null). (`, where: …` means the
 // same, for those who prefer named arguments, but makes YAML ask for quotes.) Doc lists all functions.
 //
 // # To add a function or a kind
 //
 // A function is a line in the table in functions.go and its compile function; Doc documents it, and a test asks for a golden case.
-// A rule kind is a file kind_<name>.go with a parse and a compile function, a line in the table of rulefile.go, and golden cases in testdata.
+// A rule kind is a file kind_<name>.go with a parse and a compile function, a line in the table of rulefile.go, its keys in the table of kinds.go, and
+// golden cases in testdata. From these tables and from testdata/kinds, one file for each of the 42 kinds of rules that an integration needs, `go test
+// -update` makes ../RULES.md and rules.schema.json; a test fails while they are stale, and where an edge case of testdata/kinds/EDGES has no case.
 package rules

@@ -181,6 +181,6 @@ var normalizers = map[string]func(b []byte) []byte{
 	"upper": bytes.ToUpper,
 	"trim":  trimSpace,
 	"nfc":   norm.NFC.Bytes,
-	"clean": func(b []byte) []byte { return appendClean(nil, norm.NFC.Bytes(b), nil) },
-	"fold":  func(b []byte) []byte { return appendClean(nil, norm.NFC.Bytes(b), foldRune) },
+	"clean": func(b []byte) []byte { return new(machine).cleaned(b, false).Bytes },
+	"fold":  func(b []byte) []byte { return new(machine).cleaned(b, true).Bytes },
 }

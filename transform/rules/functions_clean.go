@@ -31,27 +31,36 @@ func (m *machine) composed(b []byte) []byte {
 }
 
 func compileClean(c *compiler, n *node) *code {
-	return c.onText(n, textType, func(m *machine, b []byte) schemas.Value {
-		start := len(m.bytes)
-		m.bytes = appendClean(m.bytes, m.composed(b), nil)
-		return m.made(start)
-	})
+	return c.onText(n, textType, func(m *machine, b []byte) schemas.Value { return m.cleaned(b, false) })
 }
 
 // compileFold makes what differs only in case, white space or accents' encoding equal.
 func compileFold(c *compiler, n *node) *code {
-	return c.onText(n, textType, func(m *machine, b []byte) schemas.Value {
-		start := len(m.bytes)
-		m.bytes = appendClean(m.bytes, m.composed(b), foldRune)
-		return m.made(start)
-	})
+	return c.onText(n, textType, func(m *machine, b []byte) schemas.Value { return m.cleaned(b, true) })
+}
+
+// cleaned composes last: what is left out may have stood between a letter and its accent.
+func (m *machine) cleaned(b []byte, fold bool) schemas.Value {
+	start := len(m.bytes)
+	m.bytes = appendClean(m.bytes, b)
+	m.bytes = append(m.bytes[:start], m.composed(m.bytes[start:])...)
+	if fold {
+		end := len(m.bytes)
+		for at := start; at < end; {
+			r, size := utf8.DecodeRune(m.bytes[at:end])
+			m.bytes = utf8.AppendRune(m.bytes, foldRune(r))
+			at += size
+		}
+		m.bytes = append(m.bytes[:start], m.composed(m.bytes[end:])...)
+	}
+	return m.made(start)
 }
 
 // foldRune goes by way of the capital, so that letters with two small forms (σ and ς, s and ſ) meet.
 func foldRune(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
 
 // appendClean leaves out control and invisible characters and broken bytes, and makes every run of white space one space, none at the ends.
-func appendClean(dst, b []byte, change func(r rune) rune) []byte {
+func appendClean(dst, b []byte) []byte {
 	start, space := len(dst), false
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
@@ -67,9 +76,6 @@ func appendClean(dst, b []byte, change func(r rune) rune) []byte {
 			dst = append(dst, ' ')
 		}
 		space = false
-		if change != nil {
-			r = change(r)
-		}
 		dst = utf8.AppendRune(dst, r)
 	}
 	return dst

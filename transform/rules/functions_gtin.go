@@ -44,8 +44,9 @@ func appendGTIN(dst []byte, v schemas.Value) []byte {
 	if v.Kind != schemas.KindText && v.Kind != schemas.KindEnum {
 		return schemas.AppendCanonical(dst, v)
 	}
+	exponent := bytes.ContainsAny(v.Bytes, "eE")
 	for _, b := range trimSpace(v.Bytes) {
-		if b != ' ' && b != '-' || bytes.ContainsAny(v.Bytes, "eE") {
+		if b != ' ' && b != '-' || exponent {
 			dst = append(dst, b)
 		}
 	}

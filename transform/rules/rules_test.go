@@ -163,35 +163,6 @@ func TestExplainShowsWhatEvalGives(t *testing.T) {
 	}
 }
 
-// TestEveryGrossPriceSurvives: 0.01 to 200.00 from gross to net with four digits and back, at six rates.
-func TestEveryGrossPriceSurvives(t *testing.T) {
-	env := simpleEnv()
-	vat := &schemas.Table{Columns: []schemas.Column{{Name: "pct", Type: schemas.Type{Kind: schemas.KindDecimal, Precision: 5, Scale: 2}}}, Key: []int{0}}
-	env.Lookups = []Lookup{{Name: "vat", Table: vat}}
-	prog := compileOne(t, `rules:
-  - name: down
-    vat: { rates: vat, rate: pct, gross: price, round: 2, net_round: 4, set: { net: net } }
-  - name: up
-    vat: { rates: vat, rate: pct, net: net, round: 2, set: { again: gross } }
-`, env)
-	e := prog.NewEvaluator()
-	var res Result
-	for _, pct := range []int64{2500, 1500, 1200, 2400, 2550, 0} {
-		for cents := int64(1); cents <= 20000; cents++ {
-			in := Input{
-				Root:    []schemas.Value{schemas.Int(1), schemas.Null, schemas.Dec(cents, 2)},
-				Lookups: [][][]schemas.Value{{{schemas.Dec(pct, 2)}}},
-			}
-			if err := e.Eval(&in, &res); err != nil {
-				t.Fatal(err)
-			}
-			if again := res.Row[2]; again.Int != cents || again.Scale != 2 {
-				t.Fatalf("%d at %d/100 %%: back as %v", cents, pct, again)
-			}
-		}
-	}
-}
-
 // TestWakeUpsWalkThroughTime follows Wake from instant to instant: between two wake-ups nothing changes.
 func TestWakeUpsWalkThroughTime(t *testing.T) {
 	oslo, err := time.LoadLocation("Europe/Oslo")
