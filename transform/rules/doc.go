@@ -33,7 +33,7 @@
 // first, and last after desc (`nulls first|last` says otherwise); the row's key is the last word. In a text rule, each field comes from the first
 // language that has a text for it: not null and not blank. A vat rule faults where a price is there and no rate is valid, or two different ones
 // are; without a price its fields are null. `exempt` is the part of the net that bears no VAT. A list has with `per` only the first row in order for
-each value of it, and with `otherwise` one record where it has no row.
+// each value of it, and with `otherwise` one record where it has no row.
 //
 // Files are layers: a rule of a later file replaces the one of its name at its place, `before: name` or `after: name` places a new one, and
 // `disable: true` removes one.
