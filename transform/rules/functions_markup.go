@@ -22,7 +22,7 @@ func compileStripHTML(c *compiler, n *node) *code {
 
 func compileEscapeHTML(c *compiler, n *node) *code {
 	return c.onText(n, textType, func(m *machine, b []byte) schemas.Value {
-		if bytes.IndexAny(b, `&<>"'`) < 0 {
+		if !bytes.ContainsAny(b, `&<>"'`) {
 			return textOf(b)
 		}
 		start := len(m.bytes)

@@ -159,7 +159,7 @@ func (r *rtf) word(word string, number int, has bool) {
 	case word == "uc" && has && number >= 0 && number < 10:
 		r.now.fallback = number
 	case word == "u" && has:
-		c := rune(uint16(number)) //nolint:gosec // \u counts characters above 32767 as negative 16-bit numbers
+		c := rune(uint16(number)) // characters above 32767 are written as negative numbers
 		r.skip = 0
 		switch {
 		case utf16.IsSurrogate(c) && r.high == 0:

@@ -57,7 +57,7 @@ func mapSchema(keys []Key) map[string]any {
 // ruleSchema is a rule: the common keys and exactly one kind, or a name that is disabled.
 func ruleSchema() map[string]any {
 	r := mapSchema(ruleKeys)
-	properties := r["properties"].(map[string]any) //nolint:forcetypeassert // made above
+	properties := r["properties"].(map[string]any)
 	var does []any
 	for _, k := range kindTable {
 		var value map[string]any
