@@ -2,6 +2,7 @@ package sink
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type board struct {
 	records   int64
 	heartbeat time.Time
 	progress  []*status.Progress
+	others    map[string]*fault.Fault // by view: keys that the topic does not have and that nobody has decided about
 }
 
 // shown is the part of a partition that Status reads, guarded by board.mu.
@@ -60,6 +62,26 @@ func (b *board) trouble(name, detail string, faults fault.List, now time.Time) b
 	b.set(name, detail, now)
 	b.faults = faults
 	return news
+}
+
+// leave shows what a comparison of all keys left for people to decide; nil: nothing.
+func (b *board) leave(view string, f *fault.Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.others == nil {
+		b.others = map[string]*fault.Fault{}
+	}
+	delete(b.others, view)
+	if f != nil {
+		b.others[view] = f
+	}
+}
+
+// left says whether something of a view is shown so.
+func (b *board) left(view string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.others[view] != nil
 }
 
 // clear says that it goes on.
@@ -164,6 +186,9 @@ func (r *Runner) Status() status.Stage {
 			s.Faults = append(s.Faults, p.shown.blocked)
 		}
 		s.Faults = append(s.Faults, p.shown.samples...)
+	}
+	for _, view := range slices.Sorted(maps.Keys(b.others)) {
+		s.Faults = append(s.Faults, b.others[view])
 	}
 	for _, p := range b.progress {
 		s.Progress = append(s.Progress, *p)

@@ -13,6 +13,7 @@ type metrics struct {
 	transactions prometheus.Counter
 	parked       prometheus.Counter
 	retries      prometheus.Counter
+	contention   prometheus.Counter
 	batch        prometheus.Histogram
 	apply        prometheus.Histogram
 }
@@ -31,6 +32,7 @@ func newMetrics(reg prometheus.Registerer, pipeline, sink string, lag func() (re
 		transactions: counter("transactions_total", "Transactions committed in the target."),
 		parked:       counter("parked_total", "Records parked, repeated attempts included."),
 		retries:      counter("retries_total", "Transactions repeated because the target failed for the moment."),
+		contention:   counter("contention_total", "Transactions that the target broke off because of another one's locks (deadlocks, lock waits); they are repeated."),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "shelfstream_sink_batch_records", Help: "Records in a transaction.", ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(1, 4, 8),
 		}),
@@ -48,7 +50,7 @@ func newMetrics(reg prometheus.Registerer, pipeline, sink string, lag func() (re
 		Name: "shelfstream_sink_lag_seconds", Help: "Age of the newest source transaction applied, in the partition furthest behind; 0 if nothing is waiting.", ConstLabels: labels,
 	}, func() float64 { _, s := lag(); return s })
 	var errs []error
-	for _, c := range []prometheus.Collector{m.records, m.rows, m.transactions, m.parked, m.retries, m.batch, m.apply, lagRecords, lagSeconds} {
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.transactions, m.parked, m.retries, m.contention, m.batch, m.apply, lagRecords, lagSeconds} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -38,7 +38,7 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 
 	// Tombstones may be gone that this sink never read: the log begins past its place, or nobody wrote for longer than they are kept.
 	away := !place.Updated.IsZero() && r.cfg.Now().Sub(place.Updated) > r.cfg.TombstoneRetention && place.Next < end
-	p.stale = place.Prune || away || place.Next < start && place.Next > 0
+	p.stale = place.Prune || away || place.Next < start && place.Next > 0 || place.Others && !r.board.left(p.View.Name)
 
 	if place.Next < place.ReplayUntil && place.Next < end {
 		if err := w.replay(ctx, p, end); err != nil {
@@ -46,7 +46,7 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 		}
 	}
 	if p.stale {
-		if err := r.prune(ctx, p.View); err != nil {
+		if err := r.prune(ctx, p.View, place.Prune); err != nil {
 			return w.notYet(ctx, p, err)
 		}
 		p.stale = false
@@ -106,6 +106,6 @@ func (r *Runner) positionLost(p *partition, place Place, end int64) *fault.Fault
 	return &fault.Fault{
 		Class: fault.Environment, Where: fmt.Sprintf("sink %s: %s", r.cfg.Sink, p.Partition),
 		What: fmt.Sprintf("the target has everything up to offset %d, and the topic ends at %d: it was made anew, or its end was lost", seen, end),
-		Fix:  fmt.Sprintf("restore the topic; or, if what it holds now is right, run shelfstream replay -sink %s -from beginning -prune", r.cfg.Sink),
+		Fix:  fmt.Sprintf("restore the topic; or, if what it holds now is right, run shelfstream replay %s -to beginning -prune, which also removes what the topic does not have", r.cfg.Sink),
 	}
 }

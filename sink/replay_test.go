@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,7 +109,8 @@ func TestOffsetsLost(t *testing.T) {
 	w.CaughtUp(m.Next(w))
 }
 
-// A sink that was away for longer than tombstones are kept compares all keys; so does a replay that is asked to.
+// A replay that is asked to compares all keys, and removes what the topic does not have. A sink that was away for longer than tombstones are kept compares them too, and
+// removes only what the topic says is gone: it cannot know who wrote the others, so it names them until somebody decides.
 func TestPrune(t *testing.T) {
 	for name, prepare := range map[string]func(*testing.T, *sinktest.World, *sinktest.Memory, sink.RunnerConfig){
 		"away": func(t *testing.T, w *sinktest.World, m *sinktest.Memory, _ sink.RunnerConfig) {
@@ -126,7 +128,8 @@ func TestPrune(t *testing.T) {
 			w := sinktest.NewWorld(t, sinktest.View(), partitions)
 			m := sinktest.NewMemory()
 			cfg := w.Config(m)
-			cfg.MaxKeys = 16 // several passes
+			cfg.MaxKeys = 16                   // several passes
+			cfg.Touch = 100 * time.Millisecond // a request is noticed with the next transaction
 			r := w.Start(cfg)
 			for i := range int64(60) {
 				w.Put(sinktest.Row(i, "x", i))
@@ -144,8 +147,26 @@ func TestPrune(t *testing.T) {
 				}
 			}
 			prepare(t, w, m, cfg)
-			w.Start(cfg)
+			r = w.Start(cfg)
 			w.CaughtUp(m.Next(w))
+			if name == "away" {
+				sinktest.Wait(t, "what the topic says is gone is gone", func() bool { return m.Rows("product")["7"] == "" })
+				named := func() bool {
+					f := r.Status().Faults
+					return len(f) == 1 && strings.Contains(f[0].What, "has 40 keys that suite.product does not have (10") && strings.Contains(f[0].Fix, "keep_others")
+				}
+				sinktest.Wait(t, "the others are named", named)
+				if n := len(m.Rows("product")); n != 99 {
+					t.Errorf("%d rows, want all 40 of others and 59 of ours", n)
+				}
+				r.Stop()
+				r = w.Start(cfg) // it does not forget
+				sinktest.Wait(t, "the others are named again", named)
+				if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: m, Prune: true}); err != nil {
+					t.Fatal(err)
+				}
+				sinktest.Wait(t, "nothing is named any more", func() bool { return len(m.Rows("product")) == 59 && len(r.Status().Faults) == 0 })
+			}
 			sinktest.Wait(t, "ghosts are gone", func() bool { return len(m.Rows("product")) == 59 })
 			if m.Rows("product")["5"] != "5|x|105" {
 				t.Errorf("rows: %v", m.Rows("product"))
@@ -191,13 +212,15 @@ func TestPruneKeepsWhatComesBack(t *testing.T) {
 	for _, no := range []int64{back, 2000} {
 		m.Put("product", sinktest.Row(no, "ghost", 1)[:1], sinktest.Row(no, "ghost", 1))
 	}
-	m.SetUpdated(w.View.Topic, 0, time.Now().Add(-25*time.Hour))
 	w.Put(sinktest.Row(stale, "x", 100))
 	key := fmt.Sprint(back)
 	s := &slowKeys{Memory: m, before: func() {
 		w.Put(sinktest.Row(back, "is back", 2))
 		sinktest.Wait(t, "it is back", func() bool { return m.Rows("product")[key] == key+"|is back|2" })
 	}}
+	if _, err := m.Rewind(t.Context(), sink.Partition{View: w.View, ID: 0}, 1<<40, true); err != nil {
+		t.Fatal(err)
+	}
 	w.Start(w.Config(s))
 	sinktest.Wait(t, "the other ghost is gone", func() bool { return m.Rows("product")["2000"] == "" })
 	w.CaughtUp(m.Next(w))
@@ -250,4 +273,29 @@ func TestTwoRunners(t *testing.T) {
 	}
 	w.CaughtUp(m.Next(w))
 	sinktest.Wait(t, "b has all", func() bool { return len(b.Status().Positions) == partitions })
+}
+
+// keep_others: a comparison removes what the topic says is gone, and leaves the others without a word, even when it is asked to remove them.
+func TestPruneKeepsOthers(t *testing.T) {
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
+	m := sinktest.NewMemory()
+	m.KeepOthers = true
+	cfg := w.Config(m)
+	cfg.Touch = 100 * time.Millisecond
+	r := w.Start(cfg)
+	w.Put(sinktest.Row(1, "x", 1), sinktest.Row(2, "x", 1))
+	w.Remove(sinktest.Row(2, "", 0))
+	w.CaughtUp(m.Next(w))
+	for _, no := range []int64{2, 1000} {
+		m.Put("product", sinktest.Row(no, "other", 1)[:1], sinktest.Row(no, "other", 1))
+	}
+	if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: m, Prune: true}); err != nil {
+		t.Fatal(err)
+	}
+	sinktest.Wait(t, "what the topic says is gone is gone", func() bool {
+		return m.Rows("product")["2"] == "" && !m.Place(w.View.Topic, w.Partition(sinktest.Row(2, "", 0))).Prune
+	})
+	if rows, s := m.Rows("product"), r.Status(); rows["1000"] == "" || len(rows) != 2 || len(s.Faults) > 0 {
+		t.Errorf("rows %v, faults %v", rows, s.Faults)
+	}
 }

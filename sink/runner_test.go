@@ -1,9 +1,11 @@
 package sink_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -257,5 +259,38 @@ func TestShapeChanges(t *testing.T) {
 	checks := m.Checks()
 	if last := checks[len(checks)-1]; len(checks) != 2 || len(last[0].Table.Columns) != 4 {
 		t.Errorf("%d checks, the last of %d columns", len(checks), len(last[0].Table.Columns))
+	}
+}
+
+// TestContention: a transaction that the target broke off because of others' locks is repeated and counted, and is no trouble that people must see.
+func TestContention(t *testing.T) {
+	w := sinktest.NewWorld(t, sinktest.View(), partitions)
+	m := sinktest.NewMemory()
+	var failed atomic.Int64
+	m.Fail = func(_ sink.Partition, b *sink.Batch) error {
+		if len(b.Records) > 0 && failed.Add(1) <= 2 {
+			return fmt.Errorf("write: %w", sink.ErrContention)
+		}
+		return nil
+	}
+	cfg := w.Config(m)
+	reg := prometheus.NewRegistry()
+	cfg.Registerer = reg
+	var log bytes.Buffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	w.Put(sinktest.Row(1, "one", 1))
+	r := w.Start(cfg)
+	w.CaughtUp(m.Next(w))
+	r.Stop()
+	if got := m.Rows("product"); got["1"] != "1|one|1" {
+		t.Errorf("rows are %v", got)
+	}
+	want := "# HELP shelfstream_sink_contention_total Transactions that the target broke off because of another one's locks (deadlocks, lock waits); they are repeated.\n" +
+		"# TYPE shelfstream_sink_contention_total counter\nshelfstream_sink_contention_total{pipeline=\"suite\",sink=\"shop\"} 2\n"
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "shelfstream_sink_contention_total"); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(log.String(), "retrying") {
+		t.Errorf("it is shown as trouble: %s", log.String())
 	}
 }

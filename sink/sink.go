@@ -13,6 +13,9 @@ import (
 // ErrLost says that another worker has taken the partition over. Nothing of the batch was applied, and nothing of this session ever will be.
 var ErrLost = errors.New("another worker has taken the partition over")
 
+// ErrContention says that the target broke a transaction off because of another one's locks. Nothing of it was applied; the next attempt is likely to succeed.
+var ErrContention = errors.New("another transaction was in the way")
+
 // View is one cleaned topic and the shape of its rows.
 type View struct {
 	// Name is the view as the configuration names it: "product".
@@ -82,8 +85,10 @@ type Place struct {
 	// ReplayUntil is above Next while a replay is asked for and not finished: the target has seen everything below it already, so of the records
 	// in [Next, ReplayUntil) only the newest of each key may be applied. math.MaxInt64: up to the end of the topic.
 	ReplayUntil int64
-	// Prune asks for a comparison of all keys: what the topic does not have is removed from the target.
+	// Prune asks for a comparison of all keys: what the topic does not have is removed from the target, whoever wrote it.
 	Prune bool
+	// Others says that a comparison nobody asked for found keys that the topic does not have, and that nobody has decided about them yet.
+	Others bool
 	// Updated is when a session last wrote; zero for a partition opened for the first time.
 	Updated time.Time
 }
@@ -144,8 +149,12 @@ type Pruner interface {
 	// Prune removes keys in one step, during which no session of the topic can apply anything. In it, still is called once with the place of each partition
 	// that was ever opened, and says which of the keys (by index) are to be removed all the same.
 	Prune(ctx context.Context, v View, keys [][]schemas.Value, still func(next map[int32]int64) ([]bool, error)) (removed int, err error)
-	// Pruned notes that the comparison is done: Place.Prune is cleared for every partition of the topic.
-	Pruned(ctx context.Context, v View) error
+	// Compare begins a comparison of all keys. The function it returns ends it: Place.Others is set to whether some were left, and Place.Prune cleared, for every
+	// partition of the topic that was neither taken over nor rewound since the beginning. So what is asked for meanwhile stays asked for; and so does what only a
+	// comparison with asked answers.
+	Compare(ctx context.Context, v View, asked bool) (done func(ctx context.Context, others bool) error, err error)
+	// KeepsOthers says that the view's tables are meant to hold rows of others too: keys that the topic never had stay, and nobody is told of them.
+	KeepsOthers(v View) bool
 }
 
 // DryChecker is an extra ability of a Target: Check without changing anything. What Check would make is not missing; that it may not be made is a fault.

@@ -249,7 +249,14 @@ func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) (
 			return nil, err
 		}
 		r.metrics.retries.Inc()
-		r.trouble(ctx, fmt.Errorf("apply %d records of %s: %w", len(b.Records), p.Partition, err))
+		quiet := false
+		if errors.Is(err, ErrContention) {
+			r.metrics.contention.Inc()
+			quiet = attempt < 3 // the way of things in a shop that others write as well
+		}
+		if !quiet {
+			r.trouble(ctx, fmt.Errorf("apply %d records of %s: %w", len(b.Records), p.Partition, err))
+		}
 		if err := r.cfg.Backoff.Wait(ctx, attempt); err != nil {
 			return nil, err
 		}

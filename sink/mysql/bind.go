@@ -1,10 +1,28 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 
 	"shelfstream/schemas"
 )
+
+// bind ties a view's plans to their existing tables, and finds the order in which they can be written.
+func (vp *viewPlan) bind(tables map[string]*tableInfo) {
+	for _, p := range vp.tables {
+		p.bind(tables[p.name])
+	}
+	vp.order = make([]*tablePlan, 0, len(vp.tables))
+	rest := slices.Clone(vp.tables)
+	for len(rest) > 0 {
+		// The first that refers to none of the others by a foreign key; where all do, they go in a circle and the first is as good as any.
+		next := max(0, slices.IndexFunc(rest, func(p *tablePlan) bool {
+			return !slices.ContainsFunc(rest, func(o *tablePlan) bool { return o != p && slices.Contains(tables[p.name].refers, o.name) })
+		}))
+		vp.order = append(vp.order, rest[next])
+		rest = slices.Delete(rest, next, next+1)
+	}
+}
 
 // bind ties a plan to its existing table: the writers learn their columns, and the fixed parts of the upsert are made.
 func (p *tablePlan) bind(t *tableInfo) {
@@ -22,6 +40,10 @@ func (p *tablePlan) bind(t *tableInfo) {
 	}
 	p.secondary = t.secondary(p.names(p.key))
 	p.guard = p.guard || len(p.secondary) > 0
+	p.byKey = ""
+	if i := slices.IndexFunc(t.uniques, func(u uniqueIndex) bool { return u.sameColumns(p.names(p.key)) }); i >= 0 {
+		p.byKey = " FORCE INDEX (" + quoteName(t.uniques[i].name) + ")"
+	}
 
 	names := make([]string, len(p.columns))
 	for i := range p.columns {

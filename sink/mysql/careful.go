@@ -83,6 +83,9 @@ func (c *carefulTx) try(ctx context.Context, records []*sink.Record) error {
 			return f
 		}
 	}
+	if err := s.enc.st.leaving(ctx, c.conn, s.packets.limit, s.packets.rows); err != nil {
+		return err
+	}
 	s.packets.reset()
 	s.packets.statement("SAVEPOINT shelfstream")
 	s.packets.add(&s.enc.st)

@@ -12,6 +12,7 @@ type tableInfo struct {
 	name    string
 	columns map[string]columnInfo
 	uniques []uniqueIndex
+	refers  []string // tables that it refers to by foreign keys
 	engine  string
 }
 
@@ -74,6 +75,9 @@ const indexQuery = `SELECT table_name, index_name, COALESCE(column_name, ''), su
 
 const engineQuery = `SELECT table_name, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`
 
+const foreignQuery = `SELECT DISTINCT table_name, referenced_table_name FROM information_schema.key_column_usage
+ WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE() AND referenced_table_name IS NOT NULL`
+
 // querier is a connection or a pool of them.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -131,6 +135,17 @@ func readCatalog(ctx context.Context, q querier, want []string) (map[string]*tab
 		c.classify()
 		t.columns[c.name] = c
 		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = scanAll(ctx, q, foreignQuery, func(scan func(...any) error) error {
+		var table, other string
+		err := scan(&table, &other)
+		if t := tables[table]; t != nil {
+			t.refers = append(t.refers, other)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ type TableConfig struct {
 	Infinity         string            `yaml:"infinity" enum:"park,null" doc:"What becomes of infinite dates, NaN and infinite numbers: park the product (the default), or write null."`
 	Unfit            string            `yaml:"unfit" enum:"fault,park" doc:"What a column means that is too small for some values of its field: fault, it must be altered first (the default); park, products that do not fit are parked one by one."`
 	Round            []string          `yaml:"round" doc:"Columns that may lose digits after the point or parts of a second; numbers are rounded half away from zero, as MySQL does."`
-	KeepOthers       bool              `yaml:"keep_others" doc:"The table also holds rows of others: comparing all keys (replay -prune) removes nothing from it."`
+	KeepOthers       bool              `yaml:"keep_others" doc:"The table also holds rows of others, which stay: comparing all keys (replay -prune) removes no row whose key the view never had, and names none."`
 }
 
 const (

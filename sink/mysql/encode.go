@@ -10,24 +10,25 @@ import (
 	"shelfstream/sink"
 )
 
-// statements are the SQL of some records: what comes first takes rows away, which also gives up values of unique indexes.
+// statements are the SQL of some records, by the view's tables.
 type statements struct {
 	vp     *viewPlan
-	root   []tableRows // by vp.roots
-	list   []tableRows // by vp.lists
-	gone   []keyList   // by vp.roots: keys of tombstones
-	orphan []keyList   // by vp.lists: products of tombstones
+	tables []tableRows // by tablePlan.at
 }
 
-// tableRows collects "(…),(…)" and, for a list's table, the conditions of the rows that left their list.
+// tableRows is what happens to one table.
 type tableRows struct {
-	rows  []byte
-	ends  []int // end of each row in rows
+	rows []byte  // "(…),(…)" to write
+	ends []int   // end of each row in rows
+	gone keyList // of a root table: keys of products that are gone
+	// Of a list's table: conditions that find the rows which left their list, joined by OR, and the keys of those rows, once leaving has found them.
 	trim  []byte
 	trims []int // end of each condition in trim
+	left  keyList
 }
 
-// keyList collects "(…)" or single literals for IN.
+// keyList collects the keys of rows: "'a'" for IN where the key is one column, else "(`a` = 'a' AND `b` = 1)". (MariaDB's DELETE reads through the whole table
+// for "(a, b) IN (('a', 1))".)
 type keyList struct {
 	keys []byte
 	ends []int
@@ -41,18 +42,17 @@ func (r *tableRows) reset(m mark) {
 	r.rows, r.ends, r.trim, r.trims = r.rows[:m.rows], r.ends[:m.ends], r.trim[:m.trim], r.trims[:m.trims]
 }
 
+func (l *keyList) reset() { l.keys, l.ends = l.keys[:0], l.ends[:0] }
+
 func (st *statements) reset(vp *viewPlan) {
 	if st.vp != vp {
-		*st = statements{vp: vp, root: make([]tableRows, len(vp.roots)), list: make([]tableRows, len(vp.lists)), gone: make([]keyList, len(vp.roots)), orphan: make([]keyList, len(vp.lists))}
+		*st = statements{vp: vp, tables: make([]tableRows, len(vp.tables))}
 		return
 	}
-	for i := range st.root {
-		st.root[i].reset(mark{})
-		st.gone[i].keys, st.gone[i].ends = st.gone[i].keys[:0], st.gone[i].ends[:0]
-	}
-	for i := range st.list {
-		st.list[i].reset(mark{})
-		st.orphan[i].keys, st.orphan[i].ends = st.orphan[i].keys[:0], st.orphan[i].ends[:0]
+	for i := range st.tables {
+		st.tables[i].reset(mark{})
+		st.tables[i].gone.reset()
+		st.tables[i].left.reset()
 	}
 }
 
@@ -70,29 +70,23 @@ func (e *encoder) add(vp *viewPlan, r *sink.Record) *fault.Fault {
 		return e.addTombstone(vp, r)
 	}
 	e.marks = e.marks[:0]
-	for i := range vp.roots {
-		e.marks = append(e.marks, e.st.root[i].mark())
-	}
-	for i := range vp.lists {
-		e.marks = append(e.marks, e.st.list[i].mark())
+	for i := range e.st.tables {
+		e.marks = append(e.marks, e.st.tables[i].mark())
 	}
 	var f *fault.Fault
-	for i, p := range vp.roots {
-		if f == nil {
-			f = e.addRow(p, &e.st.root[i], r, nil, 0)
+	for i, p := range vp.tables {
+		if f != nil {
+			break
 		}
-	}
-	for i, p := range vp.lists {
-		if f == nil {
-			f = e.addList(p, &e.st.list[i], r)
+		if p.list < 0 {
+			f = e.addRow(p, &e.st.tables[i], r, nil, 0)
+		} else {
+			f = e.addList(p, &e.st.tables[i], r)
 		}
 	}
 	if f != nil {
-		for i := range vp.roots {
-			e.st.root[i].reset(e.marks[i])
-		}
-		for i := range vp.lists {
-			e.st.list[i].reset(e.marks[len(vp.roots)+i])
+		for i := range e.st.tables {
+			e.st.tables[i].reset(e.marks[i])
 		}
 	}
 	return f
@@ -152,6 +146,17 @@ func (e *encoder) unfit(p *tablePlan, c *columnPlan, r *sink.Record, pos int, u 
 	}
 }
 
+// badKey says which column of the product's key it does not fit.
+func (e *encoder) badKey(p *tablePlan, r *sink.Record) *fault.Fault {
+	for i, k := range p.parent {
+		c := &p.columns[k]
+		if _, u := c.write.append(nil, r.KeyValues[i]); u != nil {
+			return e.unfit(p, c, r, 0, u)
+		}
+	}
+	return nil
+}
+
 // addList writes the elements of one product's list, and the condition that finds the rows that left it.
 func (e *encoder) addList(p *tablePlan, out *tableRows, r *sink.Record) *fault.Fault {
 	list := r.Row[p.list].List
@@ -179,21 +184,11 @@ func (e *encoder) addList(p *tablePlan, out *tableRows, r *sink.Record) *fault.F
 		}
 		e.keys = append(e.keys, key)
 	}
-	if len(out.trim) > 0 {
-		out.trim = append(out.trim, " OR "...)
+	if len(list) > 0 && len(p.key) == len(p.parent) {
+		return nil // the one row of the product is written anyway
 	}
-	out.trim = append(out.trim, '(')
-	for i, k := range p.parent {
-		if i > 0 {
-			out.trim = append(out.trim, " AND "...)
-		}
-		c := &p.columns[k]
-		out.trim = append(out.trim, quoteName(c.name)...)
-		out.trim = append(out.trim, " = "...)
-		var u *unfit
-		if out.trim, u = c.write.append(out.trim, c.value(r, nil, 0)); u != nil {
-			return e.unfit(p, c, r, 0, u)
-		}
+	if !e.beginTrim(p, out, r) {
+		return e.badKey(p, r)
 	}
 	switch {
 	case byIndex:
@@ -202,26 +197,42 @@ func (e *encoder) addList(p *tablePlan, out *tableRows, r *sink.Record) *fault.F
 		out.trim = append(out.trim, " >= "...)
 		out.trim = strconv.AppendInt(out.trim, int64(len(list)), 10)
 	case len(list) > 0:
-		out.trim = append(out.trim, " AND NOT ("...)
+		// IS FALSE instead of NOT keeps the optimizer from making ranges of the gaps between the elements, which for long lists are more than it takes.
+		out.trim = append(out.trim, " AND ("...)
 		out.trim = append(out.trim, p.elementColumns()...)
 		out.trim = append(out.trim, " IN ("...)
 		out.trim = append(out.trim, bytes.Join(e.keys, []byte(", "))...)
-		out.trim = append(out.trim, "))"...)
+		out.trim = append(out.trim, ")) IS FALSE"...)
 	}
-	out.trim = append(out.trim, ')')
-	out.trims = append(out.trims, len(out.trim))
+	out.endTrim()
 	return nil
+}
+
+// beginTrim opens a condition of rows that left, with the key of the product; false if the key does not fit its columns.
+func (e *encoder) beginTrim(p *tablePlan, out *tableRows, r *sink.Record) (ok bool) {
+	if len(out.trim) > 0 {
+		out.trim = append(out.trim, " OR "...)
+	}
+	out.trim, ok = p.appendSame(append(out.trim, '('), r.KeyValues)
+	return ok
+}
+
+func (r *tableRows) endTrim() {
+	r.trim = append(r.trim, ')')
+	r.trims = append(r.trims, len(r.trim))
 }
 
 // elementKeyColumns are the key columns that tell the elements of one product apart.
 func (p *tablePlan) elementKeyColumns() []int { return p.keyParentFirst()[len(p.parent):] }
 
-func (p *tablePlan) elementColumns() string {
-	names := quoteNames(p.names(p.elementKeyColumns()))
-	if len(p.elementKeyColumns()) > 1 {
-		return "(" + names + ")"
+func (p *tablePlan) elementColumns() string { return columnTuple(p.names(p.elementKeyColumns())) }
+
+// columnTuple is the left side of IN: "`a`" or "(`a`, `b`)".
+func columnTuple(names []string) string {
+	if len(names) > 1 {
+		return "(" + quoteNames(names) + ")"
 	}
-	return names
+	return quoteNames(names)
 }
 
 func (e *encoder) elementKey(p *tablePlan, r *sink.Record, elem *schemas.Value, pos int) ([]byte, *fault.Fault) {
@@ -248,14 +259,21 @@ func (e *encoder) elementKey(p *tablePlan, r *sink.Record, elem *schemas.Value, 
 
 func (e *encoder) addTombstone(vp *viewPlan, r *sink.Record) *fault.Fault {
 	// All or nothing here too, but a key that does not fit its column cannot stand in the table: there is nothing to delete.
-	for i, p := range vp.lists {
-		if vp.keepsLists() {
-			break
+	for i, p := range vp.tables {
+		out := &e.st.tables[i]
+		if p.list < 0 {
+			out.gone.add(p, r)
+			continue
 		}
-		e.st.orphan[i].add(p, r)
-	}
-	for i, p := range vp.roots {
-		e.st.gone[i].add(p, r)
+		if vp.keepsLists() {
+			continue
+		}
+		before := out.mark()
+		if !e.beginTrim(p, out, r) {
+			out.reset(before)
+			continue
+		}
+		out.endTrim()
 	}
 	return nil
 }
@@ -263,14 +281,30 @@ func (e *encoder) addTombstone(vp *viewPlan, r *sink.Record) *fault.Fault {
 // keepsLists says whether a tombstone leaves the lists alone: the product's row is only marked, and may come back.
 func (vp *viewPlan) keepsLists() bool { return len(vp.roots) > 0 && vp.roots[0].soft >= 0 }
 
+// begin puts what stands before the next key of so many columns.
+func (l *keyList) begin(columns int) {
+	switch {
+	case len(l.keys) == 0:
+	case columns == 1:
+		l.keys = append(l.keys, ',')
+	default:
+		l.keys = append(l.keys, " OR "...)
+	}
+}
+
 // add appends the product's key as p's table has it; a key that does not fit is left out.
 func (l *keyList) add(p *tablePlan, r *sink.Record) {
 	start := len(l.keys)
-	if start > 0 {
-		l.keys = append(l.keys, ',')
+	l.begin(len(p.parent))
+	var ok bool
+	if len(p.parent) == 1 {
+		l.keys, ok = p.appendKey(l.keys, r.KeyValues)
+	} else {
+		l.keys = append(l.keys, '(')
+		if l.keys, ok = p.appendSame(l.keys, r.KeyValues); ok {
+			l.keys = append(l.keys, ')')
+		}
 	}
-	keys, ok := p.appendKey(l.keys, r.KeyValues)
-	l.keys = keys
 	if !ok {
 		l.keys = l.keys[:start]
 		return
@@ -278,33 +312,26 @@ func (l *keyList) add(p *tablePlan, r *sink.Record) {
 	l.ends = append(l.ends, len(l.keys))
 }
 
-// appendKey appends a product's key for IN over p.parent: "'a'" or "('a',1)".
-func (p *tablePlan) appendKey(dst []byte, key []schemas.Value) ([]byte, bool) {
-	if len(p.parent) > 1 {
-		dst = append(dst, '(')
-	}
+// appendSame appends "`a` = 'a' AND `b` = 1": the condition of a product's rows; false if the key does not fit its columns.
+func (p *tablePlan) appendSame(dst []byte, key []schemas.Value) ([]byte, bool) {
 	for i, k := range p.parent {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = append(dst, " AND "...)
 		}
+		c := &p.columns[k]
+		dst = append(append(dst, quoteName(c.name)...), " = "...)
 		var u *unfit
-		if dst, u = p.columns[k].write.append(dst, key[i]); u != nil {
+		if dst, u = c.write.append(dst, key[i]); u != nil {
 			return dst, false
 		}
-	}
-	if len(p.parent) > 1 {
-		dst = append(dst, ')')
 	}
 	return dst, true
 }
 
-// parentColumns is the left side of that IN.
-func (p *tablePlan) parentColumns() string {
-	names := quoteNames(p.names(p.parent))
-	if len(p.parent) > 1 {
-		return "(" + names + ")"
-	}
-	return names
+// appendKey appends the literal of a product's key of one column.
+func (p *tablePlan) appendKey(dst []byte, key []schemas.Value) ([]byte, bool) {
+	dst, u := p.columns[p.parent[0]].write.append(dst, key[0])
+	return dst, u == nil
 }
 
 // keyText is a key for people: "4711", or values joined by "/".

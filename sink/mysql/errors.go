@@ -8,6 +8,7 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 
 	"shelfstream/internal/fault"
+	"shelfstream/sink"
 )
 
 // Error numbers of MySQL and MariaDB (both servers' error message references).
@@ -116,6 +117,8 @@ func environment(where string, err error) error {
 		f.What, f.Fix = "the database's disk is full", "make room on it; writing goes on by itself"
 	case errReadOnly, errReadOnlyTrx:
 		f.What, f.Fix = "the database is read-only", "let the address point at the primary server, or SET GLOBAL read_only = 0; writing goes on by itself"
+	case errDeadlock, errLockWait:
+		return fmt.Errorf("%s: %w: %w", where, sink.ErrContention, err)
 	case errNoTable, errNoColumn, errNoDefault:
 		f.What, f.Fix = "the table is no longer as it was checked", "run shelfstream check -connect, which names the statement; writing goes on by itself"
 	default:

@@ -215,7 +215,10 @@ func TestReplay(t *testing.T) {
 	stop := counting(w)
 	for range 3 {
 		before := r.Status().Records
-		sinktest.Wait(t, "progress", func() bool { return r.Status().Records > before+200 })
+		sinktest.Wait(t, "progress in every partition", func() bool {
+			at := place(t, db)
+			return r.Status().Records > before+200 && at(0) > 0 && at(1) > 0 && at(2) > 0
+		})
 		moved, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: tg, Prune: true})
 		if err != nil || len(moved) != 3 || moved[0].From == 0 || moved[0].To != 0 {
 			t.Fatalf("Rewind: %+v, %v", moved, err)

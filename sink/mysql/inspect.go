@@ -19,13 +19,13 @@ func (t *Target) Lookup(ctx context.Context, v sink.View, key []schemas.Value) (
 	var out []sink.Found
 	for _, p := range vp.all() {
 		f := sink.Found{Table: p.name}
-		literal, ok := p.appendKey(nil, key)
+		same, ok := p.appendSame(nil, key)
 		if ok {
 			order := ""
 			if p.list >= 0 {
 				order = " ORDER BY " + quoteNames(p.names(p.keyParentFirst()))
 			}
-			f.Columns, f.Rows, err = t.rows(ctx, "SELECT * FROM "+quoteName(p.name)+" WHERE "+p.parentColumns()+" IN ("+string(literal)+")"+order)
+			f.Columns, f.Rows, err = t.rows(ctx, "SELECT * FROM "+quoteName(p.name)+" WHERE "+string(same)+order)
 			if err != nil {
 				return nil, environment("sink "+t.name, fmt.Errorf("look up %s in %s: %w", keyText(key), p.name, err))
 			}
@@ -60,12 +60,11 @@ func (t *Target) viewPlan(ctx context.Context, v sink.View) (*viewPlan, error) {
 		return nil, t.unreachable(err)
 	}
 	for _, p := range vp.all() {
-		have := tables[p.name]
-		if have == nil {
+		if tables[p.name] == nil {
 			return nil, fmt.Errorf("database %s has no table %s", t.dbName, p.name)
 		}
-		p.bind(have)
 	}
+	vp.bind(tables)
 	return vp, nil
 }
 
@@ -99,17 +98,14 @@ func (t *Target) Keys(ctx context.Context, v sink.View, after []schemas.Value, l
 		return nil, err
 	}
 	p := vp.all()[0]
-	if p.cfg.KeepOthers {
-		return nil, nil
-	}
 	names := quoteNames(p.names(p.parent))
 	var conds []string
 	if after != nil {
-		literal, ok := p.appendKey(nil, after)
+		behind, ok := p.behind(after)
 		if !ok {
 			return nil, fmt.Errorf("list keys of %s after %s: the key does not fit its columns", p.name, keyText(after))
 		}
-		conds = append(conds, p.parentColumns()+" > "+string(literal))
+		conds = append(conds, behind)
 	}
 	if p.soft >= 0 {
 		conds = append(conds, strings.TrimPrefix(p.onlyLiving(), " AND "))
@@ -133,6 +129,23 @@ func (t *Target) Keys(ctx context.Context, v sink.View, after []schemas.Value, l
 		}
 	}
 	return out, nil
+}
+
+// behind is the condition of keys after one: "(`a` > 'a' OR `a` = 'a' AND `b` > 1)", of which the optimizer makes a range, other than of "(a, b) > ('a', 1)".
+func (p *tablePlan) behind(key []schemas.Value) (string, bool) {
+	var or []string
+	same := ""
+	for i, k := range p.parent {
+		c := &p.columns[k]
+		literal, u := c.write.append(nil, key[i])
+		if u != nil {
+			return "", false
+		}
+		name := quoteName(c.name)
+		or = append(or, same+name+" > "+string(literal))
+		same += name + " = " + string(literal) + " AND "
+	}
+	return "(" + strings.Join(or, " OR ") + ")", true
 }
 
 // Prune implements sink.Pruner. Locking the partitions' rows of shelfstream_offsets is what keeps every session of the topic out.
@@ -177,6 +190,9 @@ func (t *Target) Prune(ctx context.Context, v sink.View, keys [][]schemas.Value,
 		}
 	}
 	b := packetBuilder{limit: packetLimit / 8, rows: t.cfg.MaxRows}
+	if err = e.st.leaving(ctx, tx, b.limit, b.rows); err != nil {
+		return 0, err
+	}
 	b.add(&e.st)
 	for _, packet := range b.finish() {
 		if _, err = tx.ExecContext(ctx, string(packet)); err != nil {
@@ -186,10 +202,43 @@ func (t *Target) Prune(ctx context.Context, v sink.View, keys [][]schemas.Value,
 	return n, tx.Commit()
 }
 
-// Pruned implements sink.Pruner.
-func (t *Target) Pruned(ctx context.Context, v sink.View) error {
-	_, err := t.db.ExecContext(ctx, "UPDATE shelfstream_offsets SET prune = 0, updated_at = UTC_TIMESTAMP(6) WHERE sink = ? AND topic = ?", t.name, v.Topic)
-	return environment("sink "+t.name, err)
+// KeepsOthers implements sink.Pruner.
+func (t *Target) KeepsOthers(v sink.View) bool {
+	for _, c := range t.cfg.Tables {
+		if c.view() == v.Name && c.KeepOthers {
+			return true
+		}
+	}
+	return false
+}
+
+// Compare implements sink.Pruner.
+func (t *Target) Compare(ctx context.Context, v sink.View, asked bool) (func(context.Context, bool) error, error) {
+	type row struct{ partition, epoch int64 }
+	var at []row
+	err := scanAll(ctx, t.db, "SELECT `partition`, epoch FROM shelfstream_offsets WHERE sink = ? AND topic = ?", func(scan func(...any) error) error {
+		var r row
+		err := scan(&r.partition, &r.epoch)
+		at = append(at, r)
+		return err
+	}, t.name, v.Topic)
+	if err != nil {
+		return nil, environment("sink "+t.name, err)
+	}
+	return func(ctx context.Context, others bool) error {
+		state := pruneNone
+		if others {
+			state = pruneOthers
+		}
+		for _, r := range at {
+			_, err := t.db.ExecContext(ctx, "UPDATE shelfstream_offsets SET prune = ?, updated_at = UTC_TIMESTAMP(6) WHERE sink = ? AND topic = ? AND `partition` = ? AND epoch = ? AND (prune <> ? OR ?)",
+				state, t.name, v.Topic, r.partition, r.epoch, pruneAsked, asked)
+			if err != nil {
+				return environment("sink "+t.name, err)
+			}
+		}
+		return nil
+	}, nil
 }
 
 // Rewind implements sink.Rewinder.
@@ -212,7 +261,7 @@ func (t *Target) Rewind(ctx context.Context, p sink.Partition, to int64, prune b
 	if to >= row.Next {
 		to, until = row.Next, row.ReplayUntil
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE shelfstream_offsets SET epoch = epoch + 1, next_offset = ?, replay_until = ?, prune = prune OR ? WHERE "+cond, to, until, prune)
+	_, err = tx.ExecContext(ctx, "UPDATE shelfstream_offsets SET epoch = epoch + 1, next_offset = ?, replay_until = ?, prune = IF(?, 1, prune) WHERE "+cond, to, until, prune)
 	if err != nil {
 		return row.Place, err
 	}

@@ -153,3 +153,14 @@ func TestContractWithTrigger(t *testing.T) {
 		}}
 	})
 }
+
+// innodbDeadlocks counts those the server has broken up since it started.
+func innodbDeadlocks(t *testing.T, db *sql.DB) int {
+	t.Helper()
+	var name string
+	var n int
+	if err := db.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'").Scan(&name, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

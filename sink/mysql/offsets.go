@@ -49,6 +49,13 @@ const (
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COMMENT='products a sink could not write, and why; a row leaves when a newer state of its product is written'`
 )
 
+// What shelfstream_offsets.prune says.
+const (
+	pruneNone   = 0
+	pruneAsked  = 1 // a comparison that removes what the topic does not have
+	pruneOthers = 2 // the last comparison left some; nobody has decided about them
+)
+
 const (
 	endOfTopic = math.MaxInt64
 	// firstStart is within how many seconds of each other all partitions are opened when a sink starts for the first time.
@@ -76,14 +83,16 @@ func readOffset(ctx context.Context, q interface {
 ) (offsetRow, bool, error) {
 	var r offsetRow
 	var updated string
+	var prune int
 	err := q.QueryRowContext(ctx, "SELECT "+placeColumns+" FROM shelfstream_offsets WHERE "+condition+suffix).
-		Scan(&r.Next, &r.ReplayUntil, &r.Prune, &r.epoch, &updated)
+		Scan(&r.Next, &r.ReplayUntil, &prune, &r.epoch, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, false, nil
 	}
 	if err != nil {
 		return r, false, err
 	}
+	r.Prune, r.Others = prune == pruneAsked, prune == pruneOthers
 	r.Updated, err = time.Parse("2006-01-02 15:04:05.999999", updated)
 	return r, true, err
 }
@@ -117,6 +126,7 @@ func (t *Target) takeOver(ctx context.Context, p sink.Partition, vp *viewPlan) (
 		}
 		if filled {
 			row.ReplayUntil = endOfTopic
+			t.log.InfoContext(ctx, "the tables have rows already: those of the view's products become what the view says, lists included; all others stay", "sink", t.name, "partition", p.String())
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO shelfstream_offsets (sink, topic, `partition`, next_offset, replay_until, prune, epoch, owner, updated_at, created_at, tables_had_rows)"+
 			" VALUES (?, ?, ?, 0, ?, 0, 1, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), ?)", t.name, p.View.Topic, p.ID, row.ReplayUntil, cut(p.Owner, 191), filled)

@@ -1,5 +1,7 @@
 package mysql
 
+import "slices"
+
 // packetBuilder puts statements together into packets of a bounded size, separated by semicolons. Short of a statement that is itself larger, no packet is larger than limit.
 type packetBuilder struct {
 	limit   int
@@ -29,13 +31,18 @@ func (b *packetBuilder) statement(s string) {
 // chunks writes "prefix items suffix" for stretches of items, each at most b.rows items and about a quarter of the packet. items are separated by sep bytes;
 // ends are their ends.
 func (b *packetBuilder) chunks(prefix string, items []byte, ends []int, sep int, suffix string) {
+	b.chunksOf(b.rows, prefix, items, ends, sep, suffix)
+}
+
+// chunksOf is chunks with at most n items.
+func (b *packetBuilder) chunksOf(n int, prefix string, items []byte, ends []int, sep int, suffix string) {
 	for from := 0; from < len(ends); {
 		start := 0
 		if from > 0 {
 			start = ends[from-1] + sep
 		}
 		to := from + 1
-		for to < len(ends) && to-from < b.rows && ends[to]-start < b.limit/4 {
+		for to < len(ends) && to-from < n && ends[to]-start < b.limit/4 {
 			to++
 		}
 		part := items[start:ends[to-1]]
@@ -47,29 +54,31 @@ func (b *packetBuilder) chunks(prefix string, items []byte, ends []int, sep int,
 	}
 }
 
-// add writes all of a record set's statements, in the order that lets values of unique indexes be given up before they are taken, and parents stand
-// before their children.
+// fewKeys is how many rows one DELETE or UPDATE names at most. With many in proportion to the table, the optimizer reads through all of it instead of
+// looking them up, and so waits for rows that other partitions have locked.
+const fewKeys = 64
+
+// add writes all of a record set's statements. Rows go before others come, which gives values of unique indexes up before they are taken; parents stand
+// before their children, and go after them.
 func (b *packetBuilder) add(st *statements) {
-	for i, p := range st.vp.lists {
-		l := &st.orphan[i]
-		b.chunks("DELETE FROM "+quoteName(p.name)+" WHERE "+p.parentColumns()+" IN (", l.keys, l.ends, 1, ")")
+	for _, p := range slices.Backward(st.vp.order) {
+		t := &st.tables[p.at]
+		b.byKeys("DELETE FROM "+quoteName(p.name), p.names(p.keyParentFirst()), &t.left, "")
+		b.byKeys(p.removal(), p.names(p.parent), &t.gone, p.onlyLiving())
 	}
-	for i, p := range st.vp.roots {
-		l := &st.gone[i]
-		b.chunks(p.removal()+" WHERE "+p.parentColumns()+" IN (", l.keys, l.ends, 1, ")"+p.onlyLiving())
-	}
-	for i, p := range st.vp.lists {
-		t := &st.list[i]
-		b.chunks("DELETE FROM "+quoteName(p.name)+" WHERE ", t.trim, t.trims, len(" OR "), "")
-	}
-	for i, p := range st.vp.roots {
-		t := &st.root[i]
+	for _, p := range st.vp.order {
+		t := &st.tables[p.at]
 		b.chunks(p.insert, t.rows, t.ends, 1, p.onDup)
 	}
-	for i, p := range st.vp.lists {
-		t := &st.list[i]
-		b.chunks(p.insert, t.rows, t.ends, 1, p.onDup)
+}
+
+// byKeys writes a DELETE or UPDATE of the rows with these keys.
+func (b *packetBuilder) byKeys(head string, columns []string, l *keyList, and string) {
+	if len(columns) == 1 {
+		b.chunksOf(fewKeys, head+" WHERE "+quoteName(columns[0])+" IN (", l.keys, l.ends, 1, ")"+and)
+		return
 	}
+	b.chunksOf(fewKeys, head+" WHERE (", l.keys, l.ends, len(" OR "), ")"+and)
 }
 
 // removal is what a tombstone does to a root table, without the condition.
@@ -81,7 +90,8 @@ func (p *tablePlan) removal() string {
 	if p.columns[p.soft].write.col.class != classInt {
 		value = "UTC_TIMESTAMP(6)"
 	}
-	return "UPDATE " + quoteName(p.name) + " SET " + quoteName(p.columns[p.soft].name) + " = " + value
+	// Without the hint an index on the mark may look better, which leads over rows of other partitions.
+	return "UPDATE " + quoteName(p.name) + p.byKey + " SET " + quoteName(p.columns[p.soft].name) + " = " + value
 }
 
 // onlyLiving keeps the time at which a row was first marked.

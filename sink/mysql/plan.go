@@ -34,6 +34,7 @@ type columnPlan struct {
 // tablePlan is one table that is written.
 type tablePlan struct {
 	name    string
+	at      int // in viewPlan.tables
 	cfg     TableConfig
 	view    sink.View
 	list    int // index of the list in the view's columns; -1 for a root table
@@ -47,6 +48,7 @@ type tablePlan struct {
 	guard     bool // the upsert must make sure that it meets its own row only
 	insert    string
 	onDup     string
+	byKey     string // " FORCE INDEX (…)": the index on key
 }
 
 // viewPlan is every table made of one view, roots first.
@@ -54,6 +56,9 @@ type viewPlan struct {
 	view  sink.View
 	roots []*tablePlan
 	lists []*tablePlan
+
+	tables []*tablePlan // roots, then lists
+	order  []*tablePlan // in which rows are written, so that foreign keys hold
 }
 
 // where names a table in messages.
@@ -97,6 +102,11 @@ func plan(cfg *Config, views []sink.View) (map[string]*viewPlan, fault.List) {
 		if len(vp.roots) == 0 && len(vp.lists) == 0 {
 			delete(plans, vp.view.Name)
 		}
+		vp.tables = append(append([]*tablePlan{}, vp.roots...), vp.lists...)
+		for i, p := range vp.tables {
+			p.at = i
+		}
+		vp.order = vp.tables
 	}
 	return plans, faults
 }

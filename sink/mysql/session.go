@@ -106,13 +106,18 @@ func (s *session) apply(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *si
 			good = append(good, r)
 		}
 	}
-	s.packets.reset()
-	s.packets.statement("START TRANSACTION")
-	s.packets.statement(string(s.appendFence(nil, b.Next)))
-	s.packets.add(&s.enc.st)
-	s.appendParked(&s.packets, good, parked)
-	s.packets.statement("COMMIT")
-	err := s.send(ctx, conn, s.packets.finish())
+	err := s.enc.st.leaving(ctx, conn, s.packets.limit, s.packets.rows)
+	if err != nil {
+		rollback(ctx, conn, err)
+	} else {
+		s.packets.reset()
+		s.packets.statement("START TRANSACTION")
+		s.packets.statement(string(s.appendFence(nil, b.Next)))
+		s.packets.add(&s.enc.st)
+		s.appendParked(&s.packets, good, parked)
+		s.packets.statement("COMMIT")
+		err = s.send(ctx, conn, s.packets.finish())
+	}
 	if err == nil {
 		return parked, nil
 	}
@@ -172,9 +177,12 @@ func (s *session) send(ctx context.Context, conn *sql.Conn, packets [][]byte) er
 
 // exec sends one packet. The driver copies it before it returns.
 func exec(ctx context.Context, conn *sql.Conn, packet []byte) error {
-	_, err := conn.ExecContext(ctx, unsafe.String(unsafe.SliceData(packet), len(packet)))
+	_, err := conn.ExecContext(ctx, packetText(packet))
 	return err
 }
+
+// packetText is the packet as a string without a copy; it must not be kept.
+func packetText(packet []byte) string { return unsafe.String(unsafe.SliceData(packet), len(packet)) }
 
 // rollback ends what a failed statement left open. A connection on which that cannot be done is thrown away, and the server rolls back.
 func rollback(ctx context.Context, conn *sql.Conn, cause error) {

@@ -145,9 +145,7 @@ func (t *Target) check(ctx context.Context, views []sink.View) (fault.List, erro
 		return t.placed(faults), nil
 	}
 	for _, vp := range plans {
-		for _, p := range vp.all() {
-			p.bind(tables[p.name])
-		}
+		vp.bind(tables)
 	}
 	t.planned.Store(&planSet{views: plans, maxPacket: packet})
 	return nil, nil
@@ -162,9 +160,7 @@ func (t *Target) placed(faults fault.List) fault.List {
 }
 
 // all lists a view's tables, roots first.
-func (vp *viewPlan) all() []*tablePlan {
-	return append(append([]*tablePlan{}, vp.roots...), vp.lists...)
-}
+func (vp *viewPlan) all() []*tablePlan { return vp.tables }
 
 func (t *Target) unreachable(err error) error {
 	where := fmt.Sprintf("sink %s: database %s", t.name, t.dbName)

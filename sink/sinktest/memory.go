@@ -23,6 +23,8 @@ type Memory struct {
 	Fail func(p sink.Partition, b *sink.Batch) error
 	// Lose is called after each transaction; its error is returned though the transaction was committed, as when a connection breaks.
 	Lose func(p sink.Partition, b *sink.Batch) error
+	// KeepOthers is what KeepsOthers answers.
+	KeepOthers bool
 	// Seen is told of every change a reader could see, in order; a nil row is a deletion.
 	Seen func(view, key string, row []schemas.Value)
 
@@ -230,14 +232,27 @@ func (m *Memory) Prune(_ context.Context, v sink.View, keys [][]schemas.Value, s
 	return n, nil
 }
 
-// Pruned implements sink.Pruner.
-func (m *Memory) Pruned(_ context.Context, v sink.View) error {
+// Compare implements sink.Pruner.
+func (m *Memory) Compare(_ context.Context, v sink.View, asked bool) (func(context.Context, bool) error, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range m.places {
+	epochs := map[string]int64{}
+	for name, p := range m.places {
 		if p.topic == v.Topic {
-			p.Prune = false
+			epochs[name] = p.epoch
 		}
 	}
-	return nil
+	return func(_ context.Context, others bool) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for name, epoch := range epochs {
+			if p := m.places[name]; p.epoch == epoch && (asked || !p.Prune) {
+				p.Prune, p.Others, p.Updated = false, others, time.Now()
+			}
+		}
+		return nil
+	}, nil
 }
+
+// KeepsOthers implements sink.Pruner.
+func (m *Memory) KeepsOthers(sink.View) bool { return m.KeepOthers }

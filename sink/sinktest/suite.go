@@ -311,7 +311,45 @@ func testPrune(t *testing.T, s *suite) {
 	if _, has := rows[3]; has || len(rows) != 23 || rows[4] == "" {
 		t.Fatalf("after Prune: %v", rows)
 	}
-	if err := pr.Pruned(t.Context(), s.view); err != nil {
-		t.Fatal(err)
+	testCompare(t, s, pr)
+}
+
+// testCompare: what a comparison found stays known to later sessions, and what is asked for while it goes on is not forgotten with its end.
+func testCompare(t *testing.T, s *suite, pr sink.Pruner) {
+	t.Helper()
+	if pr.KeepsOthers(s.view) {
+		t.Error("a table that is not configured so keeps rows of others")
+	}
+	rewind := func() {
+		t.Helper()
+		p := sink.Partition{View: s.view, ID: 3, Owner: "operator"}
+		if _, err := s.Target.(sink.Rewinder).Rewind(t.Context(), p, 100, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compare := func(asked, others bool, meanwhile func()) sink.Place {
+		t.Helper()
+		done, err := pr.Compare(t.Context(), s.view, asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		meanwhile()
+		if err := done(t.Context(), others); err != nil {
+			t.Fatal(err)
+		}
+		return s.open(t).Place()
+	}
+	rewind()
+	if p := compare(false, false, func() {}); !p.Prune {
+		t.Errorf("a comparison that was not asked for has answered one that was: %+v", p)
+	}
+	if p := compare(true, true, func() {}); p.Prune || !p.Others {
+		t.Errorf("after a comparison that left some: %+v", p)
+	}
+	if p := compare(true, false, rewind); !p.Prune {
+		t.Errorf("the request that came while keys were compared is forgotten: %+v", p)
+	}
+	if p := compare(true, false, func() {}); p.Prune || p.Others {
+		t.Errorf("after a comparison that left none: %+v", p)
 	}
 }
