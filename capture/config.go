@@ -102,7 +102,7 @@ func (c *RunnerConfig) validate() error {
 		bad("the number of partitions must be at least 1", "set log.partitions")
 	}
 	for _, name := range sortedTables(c.Tables) {
-		if slices.Contains([]string{"checkpoints", "signals"}, name) {
+		if slices.Contains([]string{"checkpoints", "signals", "parked"}, name) {
 			bad("a table cannot be called "+name+": that topic is the source's own", "give the table another name under tables")
 		}
 		if strings.TrimSpace(name) == "" {
@@ -125,6 +125,7 @@ func (c *RunnerConfig) rawTopic(table string) string { return RawTopic(c.Pipelin
 
 func (c *RunnerConfig) checkpointTopic() string { return CheckpointTopic(c.Pipeline, c.Source) }
 func (c *RunnerConfig) signalsTopic() string    { return SignalsTopic(c.Pipeline, c.Source) }
+func (c *RunnerConfig) parkedTopic() string     { return ParkedTopic(c.Pipeline, c.Source) }
 
 // name is "<pipeline>.<source>": the transactional id, and the prefix of everything that belongs to the source.
 func (c *RunnerConfig) name() string { return c.Pipeline + "." + c.Source }

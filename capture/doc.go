@@ -16,6 +16,11 @@
 // reads: up to where operators' requests are done, and how each table's rows are laid out in its topic. Tables whose layout changed
 // (the type of the key, partition_by) are read again by themselves.
 //
+// A row that cannot be written (a value that has no Avro form, more bytes than the topic accepts) is parked: "<pipeline>.<source>.parked" names it with
+// the reason, the status shows it, and the others go on. Its topic keeps its last good version, if the row has not moved to another key or partition
+// since. It is parked no more once a change or a snapshot brings it good, or it is gone; one that was only too large is read again at a start
+// at which its topic accepts it. More than ten thousand such rows are no single rows any more, and stop the source.
+//
 // To add a source: implement Source in a package of its own below this one, run capturetest.Run against it, and add a line to cmd's
 // table of connectors.
 package capture

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"strconv"
 
-	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
 )
@@ -82,17 +81,19 @@ func (e *encoder) partition(t *tableShape, row []schemas.Value) int32 {
 func (t *tableShape) appendKey(dst []byte, row []schemas.Value) ([]byte, error) {
 	dst, err := t.codec.AppendKey(append(dst, t.keyFrame...), row)
 	if err != nil {
-		return dst, t.rowFault("the key of a row cannot be written", err)
+		return dst, t.refuse("its key cannot be written", err)
 	}
 	return dst, nil
 }
 
-// record makes the record of a whole row. Values that Avro cannot hold are published as null and named in a header.
+// record makes the record of a whole row. Values that Avro cannot hold are published as null and named in a header. A *refusal is of this
+// row alone; with it comes the key, if that can be written.
 func (e *encoder) record(t *tableShape, op Op, row []schemas.Value) (key, value []byte, headers []kafka.Header, err error) {
 	if len(row) != len(t.table.Columns) {
 		return nil, nil, nil, protocolError("a row of table %s has %d values, %d were declared", t.state.table, len(row), len(t.table.Columns))
 	}
 	if e.key, err = t.appendKey(e.key[:0], row); err != nil {
+		e.op[0] = byte(op)
 		return nil, nil, nil, err
 	}
 	e.op[0] = byte(op)
@@ -105,7 +106,7 @@ func (e *encoder) record(t *tableShape, op Op, row []schemas.Value) (key, value 
 	}
 	e.value, err = t.codec.AppendValue(append(e.value[:0], t.valueFrame...), row)
 	if err != nil {
-		return nil, nil, nil, t.rowFault("a row cannot be written", err)
+		return e.key, nil, headers, t.refuse("it cannot be written", err)
 	}
 	return e.key, e.value, headers, nil
 }
@@ -139,11 +140,9 @@ func (e *encoder) tombstone() []kafka.Header {
 	return e.headers[:fixedHeaders]
 }
 
-func (t *tableShape) rowFault(what string, err error) error {
-	return &fault.Fault{
-		Class: fault.Runtime, Where: t.state.topic + ": table " + t.state.table, What: what,
-		Fix: "correct the value in the source; or leave the column out under columns, and capture goes on by itself", Err: err,
-	}
+// refuse says that a row cannot be written, whatever else can.
+func (t *tableShape) refuse(what string, err error) error {
+	return &refusal{what: what, err: err, fix: "correct the value in the source, and the row is written by itself; or leave the column out under columns, and then shelfstream capture resnapshot -table " + t.state.table}
 }
 
 // splitFrame takes a record's key apart: the schema frame (nil if it has none) and the rest.

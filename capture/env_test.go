@@ -36,7 +36,8 @@ const (
 type env struct {
 	*testing.T
 	ctx      context.Context
-	cluster  *kfake.Cluster
+	cluster  *kfake.Cluster // nil on another log
+	brokers  []string
 	client   *kafka.Client // of the test itself
 	registry *registry.Client
 	db       *capturetest.Database
@@ -72,14 +73,21 @@ func newEnv(t *testing.T, opts ...kfake.Opt) *env {
 		}
 		return nil, nil, false
 	})
+	e.brokers = e.cluster.ListenAddrs()
+	e.begin()
+	return e
+}
+
+// begin makes what stands on a log: a registry and a database.
+func (e *env) begin() {
+	e.Helper()
 	e.client = e.open()
-	server, err := registry.NewServer(ctx, &memoryLog{})
+	server, err := registry.NewServer(e.ctx, &memoryLog{})
 	e.must(err)
 	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
+	e.Cleanup(web.Close)
 	e.registry = registry.NewClient(web.URL)
 	e.db = capturetest.NewDatabase(map[string]*schemas.Table{capturetest.Head: capturetest.Shape(), capturetest.Line: capturetest.Shape()})
-	return e
 }
 
 func (e *env) must(err error) {
@@ -91,7 +99,7 @@ func (e *env) must(err error) {
 
 func (e *env) open() *kafka.Client {
 	e.Helper()
-	c, err := kafka.Open(kafka.Config{Brokers: e.cluster.ListenAddrs()})
+	c, err := kafka.Open(kafka.Config{Brokers: e.brokers})
 	e.must(err)
 	e.Cleanup(func() { _ = c.Close() })
 	return c

@@ -17,8 +17,8 @@ type metrics struct {
 	retries                         prometheus.Counter
 }
 
-// newMetrics registers them with the labels pipeline and source; reg may be nil. heartbeatAge and lag are in seconds.
-func newMetrics(reg prometheus.Registerer, pipeline, source string, heartbeatAge, lag func() float64) (*metrics, error) {
+// newMetrics registers them with the labels pipeline and source; reg may be nil.
+func newMetrics(reg prometheus.Registerer, pipeline, source string, st *state) (*metrics, error) {
 	rows := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "shelfstream_capture_rows_total", Help: "Row changes written to raw topics, by operation.",
 	}, []string{"op"})
@@ -55,10 +55,16 @@ func newMetrics(reg prometheus.Registerer, pipeline, source string, heartbeatAge
 		rows, m.transactions, m.checkpoints, m.checkpointSeconds, m.snapshotRows, m.snapshotSame, m.retries,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "shelfstream_capture_heartbeat_age_seconds", Help: "Seconds since the source last ended a transaction or sent a heartbeat; -1 never.",
-		}, heartbeatAge),
+		}, st.heartbeatAge),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "shelfstream_capture_lag_seconds", Help: "Age of the newest checkpointed commit while there is more to do; 0 = nothing to do, -1 unknown.",
-		}, lag),
+		}, st.lag),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "shelfstream_capture_parked", Help: "Rows that cannot be written to their topic, held back with a reason.",
+		}, func() float64 {
+			n, _ := st.parked()
+			return float64(n)
+		}),
 	}
 	for _, c := range all {
 		if err := reg.Register(c); err != nil {

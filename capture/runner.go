@@ -32,7 +32,7 @@ func NewRunner(cfg RunnerConfig) (*Runner, error) {
 	cfg.Logger = cfg.Logger.With("stage", status.KindCapture, "source", cfg.Source)
 	r := &Runner{cfg: cfg, state: &state{now: cfg.Now, name: status.StateStarting, since: cfg.Now()}}
 	var err error
-	r.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline, cfg.Source, r.state.heartbeatAge, r.state.lag)
+	r.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline, cfg.Source, r.state)
 	return r, err
 }
 
@@ -55,6 +55,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		if errors.Is(err, kafka.ErrFenced) {
 			r.cfg.Logger.Warn("another worker took the source over")
 			r.state.set(status.StateStandby, "another worker took the source over", nil)
+			r.state.parks(nil)
 		} else {
 			r.retrying(err)
 		}
@@ -82,6 +83,7 @@ func (r *Runner) member(ctx context.Context) error {
 func (r *Runner) generation(ctx context.Context, gen kafka.Generation) error {
 	if !slices.Contains(gen.Assignment[r.cfg.checkpointTopic()], 0) {
 		r.state.set(status.StateStandby, "another worker captures this source", nil)
+		r.state.parks(nil)
 		<-ctx.Done()
 		return nil
 	}

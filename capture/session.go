@@ -15,6 +15,7 @@ type session struct {
 	r        *Runner
 	producer *kafka.Producer
 	commits  *commits
+	parking  *parking
 	writer   *writer
 	scratch  *scratch
 	requests requests

@@ -167,25 +167,33 @@ func (s *snapshot) Row(ctx context.Context, n int, h Handle, row []schemas.Value
 		return t.failed
 	}
 	key, value, headers, err := l.enc.record(shape, OpRead, row)
+	r := kafka.Record{Key: key, Value: value, Headers: headers}
+	if err == nil {
+		err = s.w.parking.fits(shape, &r)
+	}
+	why, err := refused(err)
 	if err != nil {
 		return err
 	}
 	partition := l.enc.partition(shape, row)
 	t.progress.rows.Add(1)
 	s.w.metrics.snapshotRows.Inc()
-	if t.compare {
+	if t.compare && key != nil {
 		same, err := s.found(l, t, partition, key, value)
 		if err != nil {
 			return err
 		}
-		if same {
+		if same && why == nil {
 			s.w.metrics.snapshotSame.Inc()
 			return nil
 		}
 	}
-	s.w.metrics.read.Inc()
 	s.w.state.records.Add(1)
-	if err := s.w.producer.Produce(ctx, shape.state.topic, partition, kafka.Record{Key: key, Value: value, Headers: headers}); err != nil {
+	if why != nil { // found has kept the row's last good version from being taken for gone
+		return s.w.parking.park(ctx, shape, row, why, s.meta, s)
+	}
+	s.w.metrics.read.Inc()
+	if err := s.w.producer.Produce(ctx, shape.state.topic, partition, r); err != nil {
 		return fmt.Errorf("produce to %s/%d: %w", shape.state.topic, partition, err)
 	}
 	return nil
@@ -266,6 +274,11 @@ func (s *snapshot) End(ctx context.Context, c Commit) error {
 		return err
 	}
 	w := s.w
+	for _, t := range s.tables {
+		if err := w.parking.only(ctx, s, t.progress.table); err != nil {
+			return err
+		}
+	}
 	for name := range w.index {
 		if t := s.tables[w.cfg.rawTopic(name)]; t != nil {
 			delete(w.pending, name)

@@ -39,6 +39,7 @@ type state struct {
 	checkpoint *schemas.Checkpoint
 	open       bool // changes are read that no checkpoint covers yet
 	progress   []*progress
+	parking    *parking // nil before the first session, and while another worker has the source
 
 	heard   atomic.Int64 // when the source last committed or sent a heartbeat, in nanoseconds; 0 = never
 	records atomic.Int64
@@ -74,6 +75,24 @@ func (s *state) clearWarnings() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.warnings = nil
+}
+
+// parks says where to look for parked rows.
+func (s *state) parks(k *parking) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parking = k
+}
+
+// parked is how many rows are parked, with some of the reasons.
+func (s *state) parked() (int, fault.List) {
+	s.mu.Lock()
+	k := s.parking
+	s.mu.Unlock()
+	if k == nil {
+		return 0, nil
+	}
+	return k.show()
 }
 
 func (s *state) checkpointed(c *schemas.Checkpoint, open bool) {
@@ -136,11 +155,12 @@ func (s *state) lagLocked() float64 {
 
 // stage makes the public form.
 func (s *state) stage(source string) status.Stage {
+	parked, reasons := s.parked()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := status.Stage{
 		Kind: status.KindCapture, Name: source, State: s.name, Since: s.since, Detail: s.detail, Records: s.records.Load(),
-		Faults: append(slices.Clone(s.faults), s.warnings...),
+		Parked: int64(parked), Faults: slices.Concat(s.faults, s.warnings, reasons),
 	}
 	if at := s.heard.Load(); at != 0 {
 		st.LastHeartbeat = time.Unix(0, at)

@@ -46,6 +46,7 @@ func (r *Runner) topics() []kafka.TopicSpec {
 	specs := []kafka.TopicSpec{
 		{Name: cfg.checkpointTopic(), Partitions: 1, Replication: cfg.Replication, Configs: checkpointTopicConfigs()},
 		signalsTopicSpec(cfg.Pipeline, cfg.Source, cfg.Replication),
+		{Name: cfg.parkedTopic(), Partitions: 1, Replication: cfg.Replication, Configs: map[string]string{"cleanup.policy": "compact"}},
 	}
 	for _, table := range sortedTables(cfg.Tables) {
 		specs = append(specs, kafka.TopicSpec{
@@ -62,7 +63,7 @@ func (r *Runner) resume(ctx context.Context, s *session, schemaID int32) error {
 	for p := range all {
 		all[p] = int32(p)
 	}
-	fence := map[string][]int32{cfg.checkpointTopic(): {0}}
+	fence := map[string][]int32{cfg.checkpointTopic(): {0}, cfg.parkedTopic(): {0}}
 	for _, t := range tables {
 		fence[cfg.rawTopic(t)] = all
 	}
@@ -87,7 +88,11 @@ func (r *Runner) resume(ctx context.Context, s *session, schemaID int32) error {
 	if s.requests, err = readRequests(ctx, cfg, n.Signals, r.warn); err != nil {
 		return err
 	}
-	s.start = r.startAt(previous, v, h, n, &s.requests)
+	if s.parking, err = loadParking(ctx, cfg, s.producer); err != nil {
+		return err
+	}
+	r.state.parks(s.parking)
+	s.start = r.startAt(previous, v, h, n, &s.requests, s.parking.smaller())
 	if s.scratch, err = openScratch(cfg.ScratchDir, cfg.name()); err != nil {
 		return err
 	}
@@ -111,7 +116,7 @@ func (r *Runner) resume(ctx context.Context, s *session, schemaID int32) error {
 
 func newWriter(cfg *RunnerConfig, s *session, v *vector, st *state, m *metrics, layout map[string]tableLayout) *writer {
 	w := &writer{
-		cfg: cfg, producer: s.producer, commits: s.commits, vector: v, state: st, metrics: m, layout: layout,
+		cfg: cfg, producer: s.producer, commits: s.commits, parking: s.parking, vector: v, state: st, metrics: m, layout: layout,
 		index: map[string]int{}, enc: newEncoder(), pending: map[string]bool{}, signals: s.requests.next, scratch: s.scratch.dir,
 	}
 	for i, t := range sortedTables(cfg.Tables) {
@@ -125,14 +130,15 @@ func newWriter(cfg *RunnerConfig, s *session, v *vector, st *state, m *metrics, 
 }
 
 // startAt decides which tables are read whole: those that no checkpoint names, those that were asked for, those whose snapshot
-// broke off and those whose routing was changed in the configuration.
-func (r *Runner) startAt(previous *schemas.Checkpoint, v *vector, h *hold, n note, asked *requests) Start {
+// broke off, those whose routing was changed in the configuration, and those with parked rows that fit now.
+func (r *Runner) startAt(previous *schemas.Checkpoint, v *vector, h *hold, n note, asked *requests, smaller []string) Start {
 	start := Start{Checkpoint: previous, Fresh: r.lost && asked.all}
 	broken := h.snapshots()
 	for _, t := range v.topics {
 		l, known := n.Tables[t.table]
 		rerouted := known && !slices.Equal(l.By, routing(r.cfg.Tables[t.table]))
-		if !t.inVector || start.Fresh || asked.all || rerouted || slices.Contains(asked.tables, t.table) || slices.Contains(broken, t.topic) {
+		if !t.inVector || start.Fresh || asked.all || rerouted || slices.Contains(asked.tables, t.table) || slices.Contains(broken, t.topic) ||
+			slices.Contains(smaller, t.table) {
 			start.Snapshot = append(start.Snapshot, t.table)
 		}
 	}

@@ -18,6 +18,10 @@ func CheckpointTopic(pipeline, source string) string { return pipeline + "." + s
 // SignalsTopic is the topic on which operators ask a source's worker for something; see RequestResnapshot.
 func SignalsTopic(pipeline, source string) string { return pipeline + "." + source + ".signals" }
 
+// ParkedTopic is the topic of a source's parked rows: one partition, key = the row's name, value = Parked as JSON, a tombstone when the row could be
+// written or is gone.
+func ParkedTopic(pipeline, source string) string { return pipeline + "." + source + ".parked" }
+
 // Headers of raw records.
 const (
 	HeaderOp            = "__op"           // one letter, see Op
@@ -39,6 +43,7 @@ func rawTopicConfigs(more map[string]string) map[string]string {
 		"cleanup.policy":        "compact",
 		"min.compaction.lag.ms": millis(defaultCompactLag),
 		"delete.retention.ms":   millis(defaultDeleteRetain),
+		settingMaxMessage:       strconv.Itoa(defaultMaxMessage),
 	}
 	maps.Copy(c, more)
 	return c

@@ -25,6 +25,9 @@ func (w *writer) Truncate(ctx context.Context, h Handle, at Meta) error {
 	if err != nil {
 		return err
 	}
+	if err := w.parking.only(ctx, nil, t.state.table); err != nil {
+		return errors.Join(err, c.close())
+	}
 	_, err = c.load(ctx, w.cfg.Client, int(h), t.state.topic)
 	if err == nil {
 		w.enc.meta(at)

@@ -22,6 +22,7 @@ type writer struct {
 	cfg      *RunnerConfig
 	producer *kafka.Producer
 	commits  *commits
+	parking  *parking
 	vector   *vector
 	state    *state
 	metrics  *metrics
@@ -199,6 +200,11 @@ func (w *writer) Change(ctx context.Context, h Handle, op Op, row, before []sche
 		return protocolError("operation %q is unknown", op)
 	}
 	key, value, headers, err := w.enc.record(t, op, row)
+	r := kafka.Record{Key: key, Value: value, Headers: headers}
+	if err == nil {
+		err = w.parking.fits(t, &r)
+	}
+	why, err := refused(err)
 	if err != nil {
 		return err
 	}
@@ -209,27 +215,43 @@ func (w *writer) Change(ctx context.Context, h Handle, op Op, row, before []sche
 		}
 		w.enc.op[0] = byte(op)
 	}
-	return w.produce(ctx, t, partition, kafka.Record{Key: key, Value: value, Headers: headers})
+	if why != nil {
+		return w.parking.park(ctx, t, row, why, at, nil)
+	}
+	if err := w.parking.good(ctx, t, row); err != nil {
+		return err
+	}
+	return w.produce(ctx, t, partition, r)
 }
 
-// leave writes a tombstone where the row was, if it moves to another key or partition.
+// leave writes a tombstone where the row was, if it moves to another key or partition. key is nil if the new one cannot be written. A row that
+// is parked at its new place leaves the old one all the same: its last good version there would be found by nobody any more.
 func (w *writer) leave(ctx context.Context, t *tableShape, key []byte, partition int32, before []schemas.Value) error {
 	old, err := t.appendKey(w.enc.oldKey[:0], before)
+	why, err := refused(err)
 	if err != nil {
 		return err
 	}
-	w.enc.oldKey = old
-	was := w.enc.partition(t, before)
-	if was == partition && bytes.Equal(old, key) {
-		return nil
+	if why == nil {
+		w.enc.oldKey = old
+		if bytes.Equal(old, key) && w.enc.partition(t, before) == partition {
+			return nil
+		}
 	}
+	if err := w.parking.good(ctx, t, before); err != nil || why != nil { // under a key that cannot be written nothing stands
+		return err
+	}
+	was := w.enc.partition(t, before)
 	return w.produce(ctx, t, was, kafka.Record{Key: old, Headers: w.enc.tombstone()})
 }
 
 // remove writes the tombstone of a deleted row.
 func (w *writer) remove(ctx context.Context, t *tableShape, row []schemas.Value) error {
+	if err := w.parking.good(ctx, t, row); err != nil {
+		return err
+	}
 	key, err := t.appendKey(w.enc.key[:0], row)
-	if err != nil {
+	if why, err := refused(err); err != nil || why != nil { // under a key that cannot be written nothing stands
 		return err
 	}
 	w.enc.key = key

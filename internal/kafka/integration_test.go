@@ -80,6 +80,8 @@ func TestRealAbortedTransactionsAreSkipped(t *testing.T) { abortedSkipped(t, rea
 
 func TestRealLargeBatches(t *testing.T) { largeBatches(t, realAddrs(t)) }
 
+func TestRealLargestRecord(t *testing.T) { largestRecord(t, realAddrs(t)) }
+
 func TestRealLostAnswersAreNoDuplicates(t *testing.T) {
 	values, lost := produceThrough(t, realAddrs(t), 3000, nil)
 	if lost < 10 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,7 +151,7 @@ func remade(t *testing.T, c *Client, name string) {
 
 func TestLostRecordsEndTheProducer(t *testing.T) {
 	for _, forgotten := range []bool{false, true} {
-		t.Run(fmt.Sprint(forgotten), func(t *testing.T) {
+		t.Run(strconv.FormatBool(forgotten), func(t *testing.T) {
 			k := cluster(t)
 			c := client(t, k.ListenAddrs()...)
 			name := topic(t, c, 1)
