@@ -11,11 +11,17 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 )
 
-// sessionSettings are run on each new connection. Strict mode in full, so that nothing is cut or zeroed; UTC, so that datetimes are what was
+// sessionSettings are run on each new connection, whatever the server's defaults and the address' parameters are. Strict mode, so that nothing is cut or
+// zeroed (but without NO_ZERO_DATE: we write none, and with it an old shop's table with such a default takes no new column); UTC, so that datetimes are what was
 // written; READ COMMITTED, so that upserts of several workers do not wait for each other's gaps. A connection that is idle in a
 // transaction (its process stopped, its network gone) is closed by the server after wait_timeout, which frees the partition's row for the next owner.
 var sessionSettings = []string{
-	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+	"SET NAMES utf8mb4",
+	"SET SESSION autocommit = 1",
+	"SET SESSION foreign_key_checks = 1",
+	"SET SESSION unique_checks = 1",
+	"SET SESSION sql_safe_updates = 0",
 	"SET SESSION time_zone = '+00:00'",
 	"SET SESSION wait_timeout = 60",
 	"SET SESSION innodb_lock_wait_timeout = 10",

@@ -22,8 +22,17 @@ func (d dialect) exact() string {
 	return "utf8mb4_0900_bin"
 }
 
-// columnType is the type a created column gets. Everything a field of type t can hold fits, but for texts of a key beyond 191 characters (768 bytes,
-// so that four of them still make an index) and numbers beyond MySQL's 65 digits.
+// Widths of created text columns whose field has no known length: one that can be indexed, and shorter where a key has several.
+const (
+	indexable      = 255
+	maxText        = 65_535 // bytes of a text
+	indexableSmall = 191
+	// maxRow is what the varchars of one row may take in bytes, of the 65,535 that MySQL has for all its columns; longer ones become text, which hardly counts.
+	maxRow = 60_000
+)
+
+// columnType is the type a created column gets. Everything a field of type t can hold fits, but for texts without a known length beyond 65,535 bytes (255
+// characters in a key) and numbers beyond MySQL's 65 digits.
 func columnType(t schemas.Type, key bool) string {
 	switch t.Kind {
 	case schemas.KindBool:
@@ -52,10 +61,12 @@ func columnType(t schemas.Type, key bool) string {
 		switch {
 		case t.Length > 0 && (t.Length <= 255 || !key && t.Length <= 4000):
 			return fmt.Sprintf("varchar(%d)", t.Length)
-		case key || t.Kind == schemas.KindEnum:
-			return "varchar(191)"
+		case key || t.Kind == schemas.KindEnum || len(t.Symbols) > 0:
+			return fmt.Sprintf("varchar(%d)", max(indexable, longestSymbol(t)))
+		case t.Length > maxText/4:
+			return "longtext"
 		}
-		return "longtext"
+		return "text"
 	case schemas.KindBytes:
 		if key {
 			return "varbinary(255)"
@@ -78,15 +89,51 @@ func columnType(t schemas.Type, key bool) string {
 
 // isCharacter says whether a column type takes a collation.
 func isCharacter(columnType string) bool {
-	return strings.HasPrefix(columnType, "varchar") || strings.HasPrefix(columnType, "char") || columnType == "longtext"
+	return strings.HasPrefix(columnType, "varchar") || strings.HasPrefix(columnType, "char") || strings.HasSuffix(columnType, "text")
+}
+
+// columnTypes are the types of a created table's columns. They differ from columnType where all together would not fit a row or an index.
+func (p *tablePlan) columnTypes() []string {
+	types, size, keys := make([]string, len(p.columns)), make([]int, len(p.columns)), 0
+	total := 0
+	for i := range p.columns {
+		c := &p.columns[i]
+		types[i] = columnType(c.typ, c.key)
+		var n int
+		if _, err := fmt.Sscanf(types[i], "varchar(%d)", &n); err == nil {
+			size[i] = 4 * n
+			total += size[i]
+			if c.key {
+				keys++
+			}
+		}
+	}
+	for total > maxRow {
+		widest := -1
+		for i := range size {
+			if !p.columns[i].key && (widest < 0 || size[i] > size[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 || size[widest] == 0 {
+			break
+		}
+		total -= size[widest]
+		types[widest], size[widest] = "text", 0
+	}
+	for i := range p.columns {
+		if keys > 2 && p.columns[i].key && types[i] == columnType(schemas.Type{Kind: schemas.KindText}, true) {
+			types[i] = fmt.Sprintf("varchar(%d)", indexableSmall)
+		}
+	}
+	return types
 }
 
 // columnDDL is one column of CREATE TABLE or ADD COLUMN. Only key columns are NOT NULL: rules may leave any other field unset one day.
-func (p *tablePlan) columnDDL(c *columnPlan, d dialect) string {
+func (p *tablePlan) columnDDL(c *columnPlan, t string, d dialect) string {
 	if c.origin == fromLiving {
 		return quoteName(c.name) + " tinyint(1) NOT NULL DEFAULT 0"
 	}
-	t := columnType(c.typ, c.key)
 	s := quoteName(c.name) + " " + t
 	if isCharacter(t) {
 		s += " CHARACTER SET utf8mb4 COLLATE " + d.exact()
@@ -101,6 +148,7 @@ func (p *tablePlan) columnDDL(c *columnPlan, d dialect) string {
 func (p *tablePlan) createTable(d dialect) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (\n", quoteName(p.name))
+	types := p.columnTypes()
 	order := slices.Clone(p.key)
 	for i := range p.columns {
 		if !p.columns[i].key {
@@ -108,7 +156,7 @@ func (p *tablePlan) createTable(d dialect) string {
 		}
 	}
 	for _, i := range order {
-		fmt.Fprintf(&b, "  %s,\n", p.columnDDL(&p.columns[i], d))
+		fmt.Fprintf(&b, "  %s,\n", p.columnDDL(&p.columns[i], types[i], d))
 	}
 	fmt.Fprintf(&b, "  PRIMARY KEY (%s)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s;", quoteNames(p.names(p.keyParentFirst())), d.exact())
 	return b.String()
@@ -127,5 +175,5 @@ func (p *tablePlan) keyParentFirst() []int {
 
 // addColumn is the statement that adds one column.
 func (p *tablePlan) addColumn(c *columnPlan, d dialect) string {
-	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s;", quoteName(p.name), p.columnDDL(c, d))
+	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s;", quoteName(p.name), p.columnDDL(c, columnType(c.typ, c.key), d))
 }

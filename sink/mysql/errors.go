@@ -26,6 +26,7 @@ const (
 	errNoSpace       = 1041
 	errReadOnly      = 1290
 	errReadOnlyTrx   = 1792
+	errReadOnlyMode  = 1836
 	errTableDenied   = 1142
 	errDBDenied      = 1044
 	errAccessDenied  = 1045
@@ -115,7 +116,7 @@ func environment(where string, err error) error {
 		f.What, f.Fix = "the database user may not do this", "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER ON the database TO the user"
 	case errTableFull, errDiskFull, errNoSpace:
 		f.What, f.Fix = "the database's disk is full", "make room on it; writing goes on by itself"
-	case errReadOnly, errReadOnlyTrx:
+	case errReadOnly, errReadOnlyTrx, errReadOnlyMode:
 		f.What, f.Fix = "the database is read-only", "let the address point at the primary server, or SET GLOBAL read_only = 0; writing goes on by itself"
 	case errDeadlock, errLockWait:
 		return fmt.Errorf("%s: %w: %w", where, sink.ErrContention, err)
@@ -127,7 +128,13 @@ func environment(where string, err error) error {
 	return f
 }
 
-// brokenConn says whether the connection cannot be used any more.
+// readOnly says whether the server takes no writes (any more).
+func readOnly(err error) bool {
+	n := number(err)
+	return n == errReadOnly || n == errReadOnlyTrx || n == errReadOnlyMode
+}
+
+// brokenConn says whether the connection cannot be used any more. One to a server that is read-only now goes to yesterday's primary: a new one may find today's.
 func brokenConn(err error) bool {
-	return number(err) == 0 || strings.Contains(err.Error(), "invalid connection")
+	return readOnly(err) || number(err) == 0 || strings.Contains(err.Error(), "invalid connection")
 }

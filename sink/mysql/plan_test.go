@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,14 +47,14 @@ func TestCreateTable(t *testing.T) {
 		p    *tablePlan
 		want string
 	}{
-		"root": {vp.roots[0], "CREATE TABLE IF NOT EXISTS `wine` (\n  `no` varchar(191)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `price` decimal(12,2) NULL,\n  `any` decimal(65,30) NULL,\n" +
-			"  `short` varchar(40)" + exact + " NULL,\n  `long` longtext" + exact + " NULL,\n  `kind` varchar(191)" + exact + " NULL,\n  `bin` longblob NULL,\n  `day` date NULL,\n  `at` datetime(6) NULL,\n" +
+		"root": {vp.roots[0], "CREATE TABLE IF NOT EXISTS `wine` (\n  `no` varchar(255)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `price` decimal(12,2) NULL,\n  `any` decimal(65,30) NULL,\n" +
+			"  `short` varchar(40)" + exact + " NULL,\n  `long` text" + exact + " NULL,\n  `kind` varchar(255)" + exact + " NULL,\n  `bin` longblob NULL,\n  `day` date NULL,\n  `at` datetime(6) NULL,\n" +
 			"  `clock` time(6) NULL,\n  `ok` tinyint(1) NULL,\n  `id` char(36)" + exact + " NULL,\n  `doc` json NULL,\n  `f` double NULL,\n  `g` float NULL,\n  `tags` json NULL,\n" +
 			"  `deleted` tinyint(1) NOT NULL DEFAULT 0,\n  PRIMARY KEY (`no`, `year`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
-		"list of records": {vp.lists[0], "CREATE TABLE IF NOT EXISTS `image` (\n  `no` varchar(191)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
+		"list of records": {vp.lists[0], "CREATE TABLE IF NOT EXISTS `image` (\n  `no` varchar(255)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
 			"  `url` varchar(300)" + exact + " NULL,\n  `width` smallint NULL,\n  PRIMARY KEY (`no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
-		"list of texts": {vp.lists[1], "CREATE TABLE IF NOT EXISTS `tag` (\n  `wine_no` varchar(191)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
-			"  `tag` longtext" + exact + " NULL,\n  PRIMARY KEY (`wine_no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
+		"list of texts": {vp.lists[1], "CREATE TABLE IF NOT EXISTS `tag` (\n  `wine_no` varchar(255)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
+			"  `tag` text" + exact + " NULL,\n  PRIMARY KEY (`wine_no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
 	} {
 		if got := c.p.createTable(dialect{}); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
@@ -196,5 +197,29 @@ func TestValidate(t *testing.T) {
 	}
 	if strings.Contains(faults.Error(), "hunter2") {
 		t.Errorf("the password is shown: %v", faults)
+	}
+}
+
+// Columns of a created table fit one row and one index, however many and wide the fields are.
+func TestCreatedColumnsFit(t *testing.T) {
+	v := sink.View{Name: "v", Topic: "p.v", Table: &schemas.Table{Name: "p.v", Key: []int{0, 1, 2}}}
+	for i := range 30 {
+		n := int32(250)
+		switch {
+		case i < 3:
+			n = 0
+		case i >= 25:
+			n = 4000
+		}
+		v.Table.Columns = append(v.Table.Columns, schemas.Column{Name: fmt.Sprintf("c%d", i), Type: schemas.Type{Kind: schemas.KindText, Length: n}, Nullable: i > 2})
+	}
+	plans, faults := plan(&Config{Tables: map[string]TableConfig{"t": {From: "v"}}}, []sink.View{v})
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	types := plans["v"].roots[0].columnTypes()
+	got := fmt.Sprint(types[:4], types[24:])
+	if want := "[varchar(191) varchar(191) varchar(191) varchar(250)] [varchar(250) text text text varchar(4000) varchar(4000)]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -47,6 +47,7 @@ type planSet struct {
 
 const (
 	defaultMaxRows = 1000
+	idleConns      = 8
 	// refreshEvery spares the server the questions of many partitions.
 	refreshEvery = 10 * time.Second
 	// More than this in one packet gains nothing, and costs memory on both ends.
@@ -76,7 +77,7 @@ func Open(cfg Config, opts Options) (*Target, error) {
 		cfg.MaxRows = defaultMaxRows
 	}
 	db := sql.OpenDB(c)
-	db.SetMaxIdleConns(8)
+	db.SetMaxIdleConns(idleConns)
 	db.SetConnMaxIdleTime(50 * time.Second) // the server closes them after 60
 	t := &Target{cfg: cfg, name: opts.Sink, log: opts.Logger, db: db, dbName: dsn.DBName}
 	if t.log == nil {
@@ -243,6 +244,10 @@ func (t *Target) Open(ctx context.Context, p sink.Partition) (sink.Session, erro
 	vp := set.views[p.View.Name]
 	row, err := t.takeOver(ctx, p, vp)
 	if err != nil {
+		if readOnly(err) { // see brokenConn
+			t.db.SetMaxIdleConns(-1)
+			t.db.SetMaxIdleConns(idleConns)
+		}
 		return nil, environment("sink "+t.name, fmt.Errorf("take over %s: %w", p, err))
 	}
 	s := newSession(t, p, vp, row)
