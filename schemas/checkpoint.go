@@ -7,7 +7,8 @@ type Checkpoint struct {
 	Source string
 	// Position is the place in the source's log, in the source's own notation ("0/16B3748").
 	Position string
-	// System identifies the server and its history ("7301…/1" = system identifier and timeline).
+	// System identifies the server and its history, and what else the source must know again ("7301…/1 [product=…]" = PostgreSQL's system identifier
+	// and timeline, and which table each captured one is).
 	System string
 	// Transaction is the newest transaction below it; empty for a heartbeat.
 	Transaction string

@@ -43,6 +43,7 @@ func (st *stream) cross(ctx context.Context) error {
 		return err
 	}
 	st.barrier = nil
+	st.watchAll()
 	st.last = max(st.last, b.slot.at)
 	b.close()
 	return nil

@@ -29,6 +29,7 @@ type tableInfo struct {
 // columnInfo is a row of pg_attribute.
 type columnInfo struct {
 	name       string
+	number     int16
 	typ        uint32
 	typmod     int32
 	dims       int
@@ -36,6 +37,7 @@ type columnInfo struct {
 	generated  bool // not in the change stream
 	external   bool // large values are stored out of line (TOAST)
 	selectable bool
+	filled     bool // rows that were there when it was added may have got a value
 }
 
 // partInfo is where rows lie: the table itself, or each leaf of a partitioned table.
@@ -45,6 +47,8 @@ type partInfo struct {
 	kind         byte
 	identity     byte
 	toast        bool
+	usage        bool     // the role may use the schema
+	hidden       []string // columns that the role may not read
 	// filenode is the catalogue's in the statement's snapshot, current the newest one: they differ if the table was
 	// rewritten or truncated since the snapshot was taken.
 	filenode, current uint32
@@ -57,19 +61,20 @@ type catalog struct {
 	types  typeCatalog
 }
 
+// tablesSQL finds tables by each way to take their names apart, the index at hand: databases of ERPs have tens of thousands.
 const tablesSQL = `
-SELECT DISTINCT ON (w.i) w.i::int, c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, c.relreplident,
+SELECT DISTINCT ON (w.i) w.i, c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, c.relreplident,
        c.relrowsecurity AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user) AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')),
        has_schema_privilege(n.oid, 'USAGE'), pg_has_role(c.relowner, 'USAGE')
-FROM unnest($1::text[]) WITH ORDINALITY w(name, i)
-CROSS JOIN pg_catalog.pg_namespace n
-JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
- AND (n.nspname || '.' || c.relname = w.name OR c.relname = w.name AND n.nspname = ANY (current_schemas(false)))
+FROM unnest($1::int[], $2::text[], $3::text[]) w(i, schema, name)
+JOIN pg_catalog.pg_class c ON c.relname = w.name::name
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND (n.nspname = w.schema::name OR w.schema = '' AND n.nspname = ANY (current_schemas(false)))
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-ORDER BY w.i, (c.relname <> w.name) DESC, array_position(current_schemas(false), n.nspname)`
+ORDER BY w.i, w.schema = '', array_position(current_schemas(false), n.nspname)`
 
 const columnsSQL = `
-SELECT attrelid, attname::text, atttypid, atttypmod, attndims::int, attnotnull, attgenerated <> '', attstorage IN ('x', 'e'), has_column_privilege(attrelid, attnum, 'SELECT')
+SELECT attrelid, attname::text, attnum, atttypid, atttypmod, attndims::int, attnotnull, attgenerated <> '', attstorage IN ('x', 'e'), has_column_privilege(attrelid, attnum, 'SELECT'),
+       atthasmissing OR atthasdef OR attidentity <> '' OR (SELECT typdefault IS NOT NULL FROM pg_catalog.pg_type WHERE oid = atttypid)
 FROM pg_catalog.pg_attribute WHERE attrelid = ANY ($1::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum`
 
 const keysSQL = `
@@ -80,27 +85,36 @@ FROM pg_catalog.pg_index i WHERE i.indrelid = ANY ($1::oid[]) AND i.indisvalid A
 
 const partsSQL = `
 SELECT r.oid, c.oid, n.nspname::text, c.relname::text, c.relkind, c.relreplident, c.reltoastrelid <> 0, c.relfilenode,
+       has_schema_privilege(n.oid, 'USAGE'), (SELECT array_agg(a.attname::text) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')),
        coalesce(pg_relation_filenode(c.oid), 0), coalesce(CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END, 0), greatest(c.reltuples, 0)::bigint
 FROM unnest($1::oid[]) r(oid)
 CROSS JOIN LATERAL (SELECT relid FROM pg_partition_tree(r.oid) WHERE isleaf UNION SELECT r.oid) p
 JOIN pg_catalog.pg_class c ON c.oid = p.relid AND c.relkind <> 'p' JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 ORDER BY 1, 3, 4`
 
-// loadCatalog looks the configured tables up. Those that do not exist are left out.
-func loadCatalog(ctx context.Context, conn *pgx.Conn, cfg *Config) (*catalog, error) {
+// loadCatalog looks the configured tables up, and what their columns and those of types are made of. Tables that do not exist are left out.
+func loadCatalog(ctx context.Context, conn *pgx.Conn, cfg *Config, types ...uint32) (*catalog, error) {
 	c := &catalog{tables: map[string]*tableInfo{}}
-	names, wanted := sortedTables(cfg.Tables), []string{}
-	for _, n := range names {
-		wanted = append(wanted, cfg.tableName(n))
+	names := sortedTables(cfg.Tables)
+	var of []int
+	var schemas, wanted []string
+	for i, n := range names {
+		name := cfg.tableName(n)
+		of, schemas, wanted = append(of, i), append(schemas, ""), append(wanted, name)
+		for at, b := range []byte(name) { // a name may have dots of its own
+			if b == '.' {
+				of, schemas, wanted = append(of, i), append(schemas, name[:at]), append(wanted, name[at+1:])
+			}
+		}
 	}
 	byOID := map[uint32][]*tableInfo{}
 	var oids []uint32
-	err := eachRow(ctx, conn, tablesSQL, []any{wanted}, func(rows pgx.Rows) error {
+	err := eachRow(ctx, conn, tablesSQL, []any{of, schemas, wanted}, func(rows pgx.Rows) error {
 		t, i := &tableInfo{}, 0
 		if err := rows.Scan(&i, &t.oid, &t.schema, &t.name, &t.kind, &t.persistence, &t.identity, &t.rowSecurity, &t.usage, &t.owner); err != nil {
 			return err
 		}
-		t.table = names[i-1]
+		t.table = names[i]
 		c.tables[t.table] = t
 		if byOID[t.oid] == nil {
 			oids = append(oids, t.oid)
@@ -111,11 +125,10 @@ func loadCatalog(ctx context.Context, conn *pgx.Conn, cfg *Config) (*catalog, er
 	if err != nil {
 		return nil, fmt.Errorf("read the tables: %w", err)
 	}
-	var types []uint32
 	err = eachRow(ctx, conn, columnsSQL, []any{oids}, func(rows pgx.Rows) error {
 		var oid uint32
 		var a columnInfo
-		if err := rows.Scan(&oid, &a.name, &a.typ, &a.typmod, &a.dims, &a.notNull, &a.generated, &a.external, &a.selectable); err != nil {
+		if err := rows.Scan(&oid, &a.name, &a.number, &a.typ, &a.typmod, &a.dims, &a.notNull, &a.generated, &a.external, &a.selectable, &a.filled); err != nil {
 			return err
 		}
 		types = append(types, a.typ)
@@ -150,7 +163,7 @@ func loadCatalog(ctx context.Context, conn *pgx.Conn, cfg *Config) (*catalog, er
 	err = eachRow(ctx, conn, partsSQL, []any{oids}, func(rows pgx.Rows) error {
 		var oid uint32
 		var p partInfo
-		if err := rows.Scan(&oid, &p.oid, &p.schema, &p.name, &p.kind, &p.identity, &p.toast, &p.filenode, &p.current, &p.bytes, &p.rows); err != nil {
+		if err := rows.Scan(&oid, &p.oid, &p.schema, &p.name, &p.kind, &p.identity, &p.toast, &p.filenode, &p.usage, &p.hidden, &p.current, &p.bytes, &p.rows); err != nil {
 			return err
 		}
 		for _, t := range byOID[oid] {

@@ -112,6 +112,10 @@ func (st *stream) decodeField(t *streamTable, i int, fields, old []Field) (schem
 	}
 	f := &fields[at]
 	if f.Kind == fieldUnchanged {
+		// The key's old value comes by itself if it is stored out of line.
+		if old == nil && st.m.OldKind == oldKey && at < len(st.m.Old) && st.m.Old[at].Kind == fieldText {
+			old = st.m.Old
+		}
 		if at >= len(old) {
 			return schemas.Null, st.s.identityFault(t.name, "an update left the large value of column "+t.table.Columns[i].Name+" as it was, and it is not in the log")
 		}

@@ -36,10 +36,10 @@ type Config struct {
 // maxName is what PostgreSQL allows for the name of a slot or publication.
 const maxName = 63
 
-// withDefaults fills in what is left out.
 // exampleDSN shows the form; the password is a word, not one.
 const exampleDSN = "dsn: postgres://user:password@host:5432/database" //nolint:gosec // an example
 
+// withDefaults fills in what is left out.
 func (c Config) withDefaults() Config {
 	name := defaultName(c.Pipeline, c.Source)
 	if c.Slot == "" {

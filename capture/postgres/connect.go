@@ -31,6 +31,10 @@ var sessionParams = map[string]string{
 	"lock_timeout":                        "0",
 }
 
+// noLimitsSQL takes off the limits that not every server knows (the second came with PostgreSQL 17): a connection waits idle while a slot is made,
+// and a snapshot is one long transaction.
+const noLimitsSQL = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')"
+
 const (
 	connectTimeout = 10 * time.Second
 	// deadPeer is after how long a peer that does not answer TCP is given up.
@@ -50,6 +54,12 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
+	}
+	c.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if _, err := conn.Exec(ctx, noLimitsSQL).ReadAll(); err != nil {
+			return fmt.Errorf("take the session's limits off: %w", err)
+		}
+		return nil
 	}
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deadPeer / 3, Interval: deadPeer / 6, Count: 4}}
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -22,7 +22,11 @@
 // dropped; the server is another one, was set back, or left the checkpoint's timeline before it), Run ends with
 // capture.ErrPositionLost. It goes on through a failover that happened after the checkpoint, if the slot survived it.
 //
-// A table that was dropped and made again has left the publication; at the next start it is published and read anew by itself.
+// Some changes of a table say nothing in its stream: it is dropped and made again, or exchanged for another; it leaves the publication for a time; a
+// column is added with a default, renamed, dropped, or given another type, so that rows nobody writes change too. Each checkpoint's System says which
+// table and which columns were captured (identity.go). A start compares them with the database, and a running source does so every ten heartbeats: what is not
+// the same any more is published if need be and read anew by itself. A column added without a default, a longer text or precision, and NOT NULL need nothing.
+// A table that is dropped while the source runs is warned of, and is a fault at the next start.
 //
 // # Values
 //
@@ -43,6 +47,6 @@
 //
 // # What PostgreSQL does not tell
 //
-// Generated columns are not in the change stream, so they are not captured at all. TRUNCATE, ATTACH, DETACH and DROP of a single partition are not published;
-// a resnapshot of the table puts its topic right.
+// Generated columns are not in the change stream, so they are not captured at all. TRUNCATE, ATTACH, DETACH and DROP of a single partition are not published,
+// and rows that nobody writes keep an enum's symbol or a composite type's form from before ALTER TYPE changed it; a resnapshot of the table puts its topic right.
 package postgres

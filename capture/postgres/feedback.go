@@ -23,7 +23,7 @@ const (
 	aliveEvery = 10 * time.Second
 )
 
-// run ends with ctx (nil) or when the server cannot be written to; then reading is interrupted.
+// run ends with ctx (nil) or when the server cannot be written to.
 func (f *feedback) run(ctx context.Context) error {
 	tick := time.NewTicker(min(f.s.cfg.StatusEvery, f.s.cfg.Heartbeat))
 	defer tick.Stop()
@@ -36,7 +36,6 @@ func (f *feedback) run(ctx context.Context) error {
 		default:
 		}
 		if err := f.send(now, ask); err != nil {
-			f.w.batch.Interrupt()
 			return err
 		}
 		for due := false; !due; {

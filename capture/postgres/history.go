@@ -28,7 +28,8 @@ func (s *Source) lost(what string, cause error) error {
 
 // verifyHistory checks that the checkpoint was taken on this server, in a history that leads to its present one.
 func (s *Source) verifyHistory(ctx context.Context, repl *pgconn.PgConn, sys pglogrepl.IdentifySystemResult, c *schemas.Checkpoint, after LSN) error {
-	id, line, _ := strings.Cut(c.System, "/")
+	server, _, _ := parseSystem(c.System)
+	id, line, _ := strings.Cut(server, "/")
 	if id != sys.SystemID {
 		return s.lost(fmt.Sprintf("this is another server (system %s) than the one captured so far (system %s)", sys.SystemID, id), nil)
 	}

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -76,6 +77,15 @@ func (d *database) reconnect() {
 	d.conn = conn
 }
 
+// beside gives a second connection while the first is in a transaction.
+func (d *database) beside(use func(*database)) {
+	d.Helper()
+	other := &database{TB: d.TB, name: d.name, dsn: d.dsn}
+	other.reconnect()
+	defer other.conn.Close(context.Background())
+	use(other)
+}
+
 // exec runs each statement, or each list of statements in one transaction.
 func (d *database) exec(statements ...string) {
 	d.Helper()
@@ -134,7 +144,7 @@ func tables(names ...string) map[string]capture.TableConfig {
 // until polls a condition.
 func until(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := testenv.WaitFor(ctx, what, func() (bool, error) { return cond(), nil }); err != nil {
 		t.Fatal(err)
@@ -145,6 +155,7 @@ func until(t testing.TB, what string, cond func() bool) {
 type running struct {
 	*capturetest.Recorder
 	t     testing.TB
+	cfg   Config
 	src   *Source
 	ended chan error
 	end   context.CancelFunc
@@ -168,8 +179,8 @@ func start(t testing.TB, cfg Config, rec *capturetest.Recorder, fresh bool, resn
 			from.Snapshot = append(from.Snapshot, name)
 		}
 	}
-	r := &running{Recorder: rec, t: t, src: src, ended: make(chan error, 1)}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	r := &running{Recorder: rec, t: t, cfg: cfg, src: src, ended: make(chan error, 1)}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	r.ctx, r.end = ctx, cancel
 	go func() {
 		err := src.Run(ctx, from, rec)
@@ -185,6 +196,24 @@ func (r *running) wait(what string, cond func() bool) {
 		select {
 		case err := <-r.ended:
 			r.t.Fatalf("while waiting for %s, Run ended with %v", what, err)
+		default:
+		}
+		return cond()
+	})
+}
+
+// heal is wait for what may take a new Run, which the runner begins after an error. A lost position is none that passes.
+func (r *running) heal(what string, cond func() bool) {
+	r.t.Helper()
+	until(r.t, what, func() bool {
+		select {
+		case err := <-r.ended:
+			r.end()
+			if errors.Is(err, capture.ErrPositionLost) {
+				r.t.Fatalf("while waiting for %s: %v", what, err)
+			}
+			r.t.Logf("%s: %v", what, err)
+			*r = *start(r.t, r.cfg, r.Recorder, false)
 		default:
 		}
 		return cond()

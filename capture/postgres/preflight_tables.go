@@ -32,6 +32,14 @@ func (in *inspection) checkTables(ctx context.Context, conn *pgx.Conn) error {
 		seen[t.oid] = table
 		in.checkTable(t)
 	}
+	for _, table := range sortedTables(in.cat.tables) {
+		t := in.cat.tables[table]
+		for i := range t.parts {
+			if part, twice := seen[t.parts[i].oid]; twice && part != table && t.kind == 'p' {
+				in.addTable(part, "it is a partition of "+t.sql()+", which is captured too, and its changes come as that table's", "capture only one of the two")
+			}
+		}
+	}
 	return nil
 }
 
@@ -110,8 +118,36 @@ func (in *inspection) checkPrivileges(t *tableInfo) {
 			break
 		}
 	}
+	in.checkPartitions(t, role)
 	if t.rowSecurity {
 		in.addTable(t.table, "row-level security hides rows from the role "+in.server.role, "ALTER ROLE "+role+" BYPASSRLS;")
+	}
+}
+
+// checkPartitions finds partitions that the role may not read by themselves, as the snapshot does; a grant on the whole table is none on them.
+func (in *inspection) checkPartitions(t *tableInfo, role string) {
+	cfg := in.s.cfg.Tables[t.table]
+	var schemas, closed []string
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.oid == t.oid {
+			continue
+		}
+		if name := quoteIdentifier(p.schema); !p.usage && p.schema != t.schema && !slices.Contains(schemas, name) {
+			schemas = append(schemas, name)
+		}
+		if slices.ContainsFunc(p.hidden, func(column string) bool {
+			c := t.column(column)
+			return c != nil && in.pub.publishes(t, c) && captured(&cfg, t.key(), column)
+		}) {
+			closed = append(closed, p.sql())
+		}
+	}
+	if len(schemas) > 0 {
+		in.addTable(t.table, "the role "+in.server.role+" may not use the schemas of its partitions", "GRANT USAGE ON SCHEMA "+strings.Join(schemas, ", ")+" TO "+role+";")
+	}
+	if len(closed) > 0 {
+		in.addTable(t.table, "the role "+in.server.role+" may not read its partitions, which the snapshot reads one by one", "GRANT SELECT ON "+strings.Join(closed, ", ")+" TO "+role+";")
 	}
 }
 

@@ -24,7 +24,16 @@ type publication struct {
 type publishedTable struct {
 	columns []string
 	filter  string // a row filter's expression, "" if there is none
+	member  uint32 // OID of the entry that makes it one: of the table, of its schema, or of the publication itself
 }
+
+const publishedSQL = `
+SELECT t.schemaname::text, t.tablename::text, t.attnames::text[], coalesce(t.rowfilter, ''),
+       coalesce((SELECT r.oid FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid),
+                (SELECT s.oid FROM pg_catalog.pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = n.oid), p.oid)
+FROM pg_catalog.pg_publication_tables t JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname
+JOIN pg_catalog.pg_namespace n ON n.nspname = t.schemaname JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
+WHERE t.pubname = $1`
 
 func loadPublication(ctx context.Context, conn *pgx.Conn, name string) (*publication, error) {
 	p := &publication{tables: map[[2]string]publishedTable{}}
@@ -38,11 +47,11 @@ func loadPublication(ctx context.Context, conn *pgx.Conn, name string) (*publica
 		return nil, fmt.Errorf("read the publication: %w", err)
 	}
 	p.exists = true
-	err = eachRow(ctx, conn, `SELECT schemaname::text, tablename::text, attnames::text[], coalesce(rowfilter, '') FROM pg_catalog.pg_publication_tables WHERE pubname = $1`, []any{name},
+	err = eachRow(ctx, conn, publishedSQL, []any{name},
 		func(rows pgx.Rows) error {
 			var schema, table string
 			var t publishedTable
-			if err := rows.Scan(&schema, &table, &t.columns, &t.filter); err != nil {
+			if err := rows.Scan(&schema, &table, &t.columns, &t.filter, &t.member); err != nil {
 				return err
 			}
 			p.tables[[2]string{schema, table}] = t

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"shelfstream/capture/capturetest"
 	"shelfstream/internal/fault"
 	"shelfstream/internal/testenv"
+	"shelfstream/schemas"
 )
 
 // onceCaptured runs a source on a new counter table until its snapshot is done, and stops it.
@@ -84,6 +86,86 @@ func TestPublicationDropped(t *testing.T) {
 	d, rec := onceCaptured(t)
 	d.exec("DROP PUBLICATION " + d.slot())
 	wantLost(t, d, rec, "publication")
+}
+
+// TestPublicationMadeAnew: between the two the stream has a hole that PostgreSQL refuses to read over.
+func TestPublicationMadeAnew(t *testing.T) {
+	d, rec := onceCaptured(t)
+	d.exec("DROP PUBLICATION "+d.slot(), "UPDATE a SET n = 5", "CREATE PUBLICATION "+d.slot()+" FOR TABLE ONLY a WITH (publish_via_partition_root = true)")
+	wantLost(t, d, rec, "did not exist when changes after the checkpoint were made")
+}
+
+// TestSessionLimits: limits that a DBA sets for people's sessions end neither the waiting for a slot nor a snapshot.
+func TestSessionLimits(t *testing.T) {
+	d := newDatabase(t, fmt.Sprintf(counterTable, "a"), fmt.Sprintf(counterTable, "b"))
+	d.exec("ALTER DATABASE " + d.name + " SET idle_session_timeout = '100ms'")
+	r := start(t, d.config(tables("a")), nil, false)
+	r.wait("the snapshot", func() bool { return r.Checkpoint() != nil })
+	r.stop()
+	// A slot waits until the transactions that are writing have ended.
+	d.exec("BEGIN; UPDATE a SET n = n + 1")
+	r = start(t, d.config(tables("a", "b")), r.Recorder, false)
+	d.beside(func(beside *database) {
+		r.wait("the slot to be waited for", func() bool {
+			return beside.one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_type = 'walsender' AND now() - query_start > '500ms'") == "1"
+		})
+	})
+	d.exec("COMMIT")
+	r.wait("the table added", func() bool { return r.equals(d, "b", "SELECT * FROM b") && r.equals(d, "a", "SELECT * FROM a") })
+	r.stop()
+}
+
+// TestSnapshotCutOff: the connections break in the middle of the first snapshot, and in that of a table added later; the next Run reads all of it.
+func TestSnapshotCutOff(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY, v text); ALTER TABLE a REPLICA IDENTITY FULL; INSERT INTO a SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i", fmt.Sprintf(counterTable, "b"))
+	proxy, err := testenv.NewProxy(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	cut := func(tables map[string]capture.TableConfig, from capture.Start) {
+		t.Helper()
+		cfg := d.config(tables)
+		cfg.DSN = server.DSNThrough(proxy, d.name)
+		log := &cutting{collector: &collector{}, cut: proxy.Cut}
+		err := mustNew(t, cfg).Run(t.Context(), from, log)
+		if n := log.rows.Load(); err == nil || errors.Is(err, capture.ErrPositionLost) || n < 1000 || n >= 20000 || log.end.Load() != nil {
+			t.Fatalf("after %d rows Run ended with %v", n, err)
+		}
+		if err := proxy.Heal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cut(tables("a"), capture.Start{Snapshot: []string{"a"}})
+	r := start(t, d.config(tables("b")), nil, true)
+	r.wait("a snapshot", func() bool { return r.Checkpoint() != nil })
+	r.stop()
+	cut(tables("a", "b"), capture.Start{Checkpoint: r.Checkpoint(), Snapshot: []string{"a"}})
+	d.exec("UPDATE a SET v = 'y' WHERE id <= 10", "DELETE FROM a WHERE id > 19990", "UPDATE b SET n = 1")
+	r = start(t, d.config(tables("a", "b")), r.Recorder, false)
+	r.wait("all rows", func() bool { return r.equals(d, "a", "SELECT * FROM a") && r.equals(d, "b", "SELECT * FROM b") })
+	r.stop()
+	until(t, "the temporary slots to be gone", func() bool {
+		return d.one("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") == "1"
+	})
+}
+
+// cutting is a log that cuts the connections off after 1,000 rows.
+type cutting struct {
+	*collector
+	cut  func()
+	once sync.Once
+}
+
+func (l *cutting) Snapshot(context.Context, capture.Position, []string) (capture.Snapshot, error) {
+	return l, nil
+}
+
+func (l *cutting) Row(ctx context.Context, lane int, h capture.Handle, row []schemas.Value) error {
+	if l.rows.Load() >= 1000 {
+		l.once.Do(l.cut)
+	}
+	return l.collector.Row(ctx, lane, h, row)
 }
 
 func TestAnotherServer(t *testing.T) {
@@ -327,7 +409,7 @@ func TestFailover(t *testing.T) {
 	d.exec("UPDATE a SET n = n + 1")
 	r.wait("what was written after it", func() bool { return r.equals(d, "a", "SELECT * FROM a") })
 	r.stop()
-	if now := rec.Checkpoint().System; !strings.HasSuffix(now, "/2") {
+	if now, _, _ := parseSystem(rec.Checkpoint().System); !strings.HasSuffix(now, "/2") {
 		t.Errorf("the system is %s", now)
 	}
 	// A checkpoint from after the switch, but of the old timeline, is of a history that this server does not have.

@@ -57,7 +57,12 @@ func (st *stream) prepare(ctx context.Context, t *streamTable) error {
 	}
 	info := st.s.catalog.tables[t.name]
 	if !t.rel.matches(info) {
-		if err := st.s.refresh(ctx); err != nil {
+		// A type that no column has any more may still be in the stream.
+		var types []uint32
+		for _, c := range t.rel.columns {
+			types = append(types, c.typ)
+		}
+		if err := st.s.refresh(ctx, types...); err != nil {
 			return err
 		}
 		info = st.s.catalog.tables[t.name]
@@ -73,13 +78,13 @@ func (st *stream) prepare(ctx context.Context, t *streamTable) error {
 }
 
 // refresh reads the catalogue anew. A table that is gone keeps what was known of it, as its changes may still come.
-func (s *Source) refresh(ctx context.Context) error {
+func (s *Source) refresh(ctx context.Context, types ...uint32) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeSQL(conn)
-	c, err := loadCatalog(ctx, conn, &s.cfg)
+	c, err := loadCatalog(ctx, conn, &s.cfg, types...)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ func (s *Source) snapshot(ctx context.Context, log capture.Log, slot newSlot, ta
 	}
 	var queue []chunk
 	estimates := map[string]int64{}
+	identities := map[string]identity{}
 	for _, name := range tables {
 		t := c.tables[name]
 		if t == nil {
@@ -76,6 +77,7 @@ func (s *Source) snapshot(ctx context.Context, log capture.Log, slot newSlot, ta
 		if err != nil {
 			return err
 		}
+		identities[name] = s.identityOf(t, p)
 		h, err := s.declare(ctx, log, name, sh.table)
 		if err != nil {
 			return err
@@ -99,6 +101,7 @@ func (s *Source) snapshot(ctx context.Context, log capture.Log, slot newSlot, ta
 	if err := s.runLanes(ctx, snap, slot.snapshot, queue); err != nil {
 		return err
 	}
+	s.identify(identities)
 	end := capture.Commit{Meta: capture.Meta{Position: position(slot.at), CommitTimeUS: now}, System: s.system}
 	if err := snap.End(ctx, end); err != nil {
 		return fmt.Errorf("end the snapshot at %s: %w", slot.at, err)

@@ -30,9 +30,12 @@ type Source struct {
 	received  atomic.Uint64
 	urgent    atomic.Bool   // the server waits for the next confirmation
 	wake      chan struct{} // capacity 1
+	watched   atomic.Pointer[map[string]identity]
 
 	// Of Run's goroutine.
-	system      string
+	server      string              // the server and its history
+	identities  map[string]identity // of the tables whose rows are on their topics
+	system      string              // both
 	catalog     *catalog
 	publication *publication
 	declared    handles
@@ -48,7 +51,7 @@ func New(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return &Source{cfg: cfg, metrics: m, wake: make(chan struct{}, 1), declared: handles{}}, nil
+	return &Source{cfg: cfg, metrics: m, wake: make(chan struct{}, 1), declared: handles{}, identities: map[string]identity{}}, nil
 }
 
 // Run implements capture.Source.
@@ -86,7 +89,7 @@ func (s *Source) run(ctx context.Context, start capture.Start, log capture.Log) 
 	if err != nil {
 		return fmt.Errorf("identify the server: %w", err)
 	}
-	s.system = systemName(sys)
+	s.server = systemName(sys)
 
 	st := &stream{s: s, log: log, tables: map[uint32]*streamTable{}}
 	if start.Checkpoint == nil || start.Fresh {
@@ -137,8 +140,8 @@ func (s *Source) begin(ctx context.Context, conn *pgx.Conn, repl *pgconn.PgConn,
 	}
 }
 
-// resume checks that the changes after the checkpoint are still there, and publishes tables that were added since. A captured
-// table that the publication had lost (it was dropped and made again) is added to start.Snapshot.
+// resume checks that the changes after the checkpoint are still there, and publishes tables that were added since. Tables whose rows on the
+// topic are not theirs any more are added to start.Snapshot.
 func (s *Source) resume(ctx context.Context, conn *pgx.Conn, repl *pgconn.PgConn, sys pglogrepl.IdentifySystemResult, start *capture.Start) (LSN, error) {
 	after, err := parsePosition(capture.Position(start.Checkpoint.Position))
 	if err != nil {
@@ -153,16 +156,45 @@ func (s *Source) resume(ctx context.Context, conn *pgx.Conn, repl *pgconn.PgConn
 	if !s.publication.exists {
 		return 0, s.lost("publication "+s.cfg.Publication+" does not exist any more; changes since are not in the stream", nil)
 	}
-	for _, t := range s.publication.uncovered(s.catalog) {
-		if !slices.Contains(start.Snapshot, t.table) {
-			s.cfg.Logger.Warn("a captured table was not in the publication; it is read anew", "table", t.sql())
-			start.Snapshot = append(slices.Clone(start.Snapshot), t.table)
-		}
-	}
+	s.recognise(start)
 	if s.publication, err = s.ensurePublication(ctx, conn, s.catalog, s.publication); err != nil {
 		return 0, err
 	}
 	return after, s.freeSlot(ctx, conn)
+}
+
+// recognise compares the tables with those of the checkpoint, and adds to start.Snapshot what must be read anew. Such a table keeps its former identity
+// in the checkpoints until it is read, so that a start after a crash meanwhile finds the same.
+func (s *Source) recognise(start *capture.Start) {
+	_, known, listed := parseSystem(start.Checkpoint.System)
+	missing := s.publication.uncovered(s.catalog)
+	now := map[string]identity{}
+	for _, name := range sortedTables(s.cfg.Tables) {
+		t := s.catalog.tables[name]
+		id, ok := known[name]
+		reason := ""
+		switch {
+		case slices.Contains(missing, t):
+			reason = "it is not in the publication"
+		case !listed: // of an earlier version, which did not say
+		case !ok:
+			reason = "it was not read to its end"
+		default:
+			reason = s.changed(id, t, s.publication)
+		}
+		switch {
+		case slices.Contains(start.Snapshot, name):
+		case reason == "":
+			id, ok = s.identityOf(t, s.publication), true
+		default:
+			s.cfg.Logger.Warn("a captured table is read anew", "table", t.sql(), "reason", reason)
+			start.Snapshot = append(slices.Clone(start.Snapshot), name)
+		}
+		if ok {
+			now[name] = id
+		}
+	}
+	s.identify(now)
 }
 
 // Confirm implements capture.Source.

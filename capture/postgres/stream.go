@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
 
 	"shelfstream/capture"
 	"shelfstream/schemas"
@@ -69,14 +70,26 @@ func (st *stream) run(ctx context.Context, repl *pgconn.PgConn) error {
 	}
 	st.s.cfg.Logger.Info("streaming", "slot", st.s.cfg.Slot, "position", st.after.String())
 
-	told, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	f := &feedback{s: st.s, w: st.w}
-	go func() { ended <- f.run(told) }()
+	st.watchAll()
+	working, cancel := context.WithCancel(ctx)
+	defer cancel()
+	beside, working := errgroup.WithContext(working)
+	for _, run := range []func(context.Context) error{(&feedback{s: st.s, w: st.w}).run, (&watch{s: st.s}).run} {
+		beside.Go(func() error {
+			err := run(working)
+			if err != nil {
+				st.w.batch.Interrupt()
+			}
+			return err
+		})
+	}
 	err = st.read(ctx)
+	if code(err) == codeUndefinedObject {
+		err = st.s.lost("publication "+st.s.cfg.Publication+" did not exist when changes after the checkpoint were made; they cannot be read any more", err)
+	}
 	cancel()
-	if ferr := <-ended; ferr != nil && errors.Is(err, errInterrupted) {
-		return ferr
+	if other := beside.Wait(); other != nil && errors.Is(err, errInterrupted) {
+		return other
 	}
 	return err
 }

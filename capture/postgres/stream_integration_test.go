@@ -64,29 +64,21 @@ func TestColumnsChange(t *testing.T) {
 	r.wait("the snapshot", func() bool { return r.Checkpoint() != nil })
 	for _, s := range steps {
 		d.exec(s)
-		until(t, s, func() bool {
-			select {
-			case err := <-r.ended:
-				t.Fatalf("%s: %v", s, err)
-			default:
-			}
-			return equalsText(r, d, "item")
-		})
+		r.heal(s, func() bool { return equalsText(r, d, "item") })
 	}
+	from := r.Heartbeats()
+	r.heal("the catalogue looked at", func() bool { return r.Heartbeats() > from+3*watchEvery && equalsText(r, d, "item") })
 	r.stop()
-	// The stream is behind the catalogue: what it brings first has the shape of the past.
-	d.exec("INSERT INTO item VALUES (3, 'c', 'three', 'sad')", "ALTER TABLE item DROP a", "ALTER TABLE item ADD z int NOT NULL DEFAULT 0", "UPDATE item SET z = id",
-		"INSERT INTO item (id, name) VALUES (4, 'four')", "ALTER TABLE item ALTER name SET NOT NULL", "UPDATE item SET m = 'sad'")
+	// The stream is behind the catalogue: what it brings first has the shape of the past. Nothing here needs the table read anew.
+	d.exec("INSERT INTO item VALUES (3, NULL, 'three', 'sad')", "ALTER TABLE item ADD y mood", "UPDATE item SET m = 'happy', y = 'calm' WHERE id = 3", "ALTER TABLE item ALTER name SET NOT NULL, ALTER a SET DEFAULT 'a'",
+		"ALTER TABLE item ADD z int", "INSERT INTO item (id, name, z) VALUES (4, 'four', 4)", "UPDATE item SET z = 3 WHERE id = 3", "ALTER TYPE mood RENAME VALUE 'calm' TO 'quiet'", "UPDATE item SET y = 'quiet', moods = NULL")
 	before := len(r.Events())
 	r = start(t, d.config(tables("item")), r.Recorder, false)
 	r.wait("what happened meanwhile", func() bool { return equalsText(r, d, "item") })
 	r.stop()
 	for _, e := range r.Events()[before:] {
 		if e.Kind == "row" {
-			t.Error("a snapshot was read though only columns changed")
-		}
-		if e.Kind == "change" && e.Op == capture.OpCreate && e.Row[0].Int == 3 && e.Row[1].String() != "c" {
-			t.Errorf("the row of the past is %v", e.Row)
+			t.Error("a snapshot was read though all of it was in the stream")
 		}
 	}
 }
@@ -256,6 +248,33 @@ func TestPaddedKey(t *testing.T) {
 		}
 		if key := e.Row[0]; e.Table == "unit" && schemas.Partition([]schemas.Value{key}, 1<<20) != schemas.Partition([]schemas.Value{schemas.Text(strings.TrimRight(key.String(), " "))}, 1<<20) {
 			t.Errorf("%q lies in another partition than the varchar of the same text", key)
+		}
+	}
+}
+
+// TestKeyOutOfLine: a key so long that it is stored out of line comes with the old key when an update does not touch it.
+func TestKeyOutOfLine(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE k (id text PRIMARY KEY, n int)", "ALTER TABLE k ALTER id SET STORAGE EXTERNAL", "INSERT INTO k VALUES (repeat('k', 2500), 0)")
+	r := start(t, d.config(tables("k")), nil, false)
+	r.wait("the snapshot", func() bool { return r.Checkpoint() != nil })
+	d.exec("UPDATE k SET n = 1")
+	r.wait("the update", func() bool { return r.equals(d, "k", "SELECT * FROM k") })
+	r.stop()
+}
+
+// TestTypeOfThePast: a column that came and went while nobody read the stream has its own type all the same.
+func TestTypeOfThePast(t *testing.T) {
+	d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY)", "ALTER TABLE a REPLICA IDENTITY FULL")
+	r := start(t, d.config(tables("a")), nil, false)
+	r.wait("the snapshot", func() bool { return r.Checkpoint() != nil })
+	r.stop()
+	d.exec("ALTER TABLE a ADD v int[]", "INSERT INTO a VALUES (1, '{1,2}')", "ALTER TABLE a DROP v", "INSERT INTO a VALUES (2)")
+	r = start(t, d.config(tables("a")), r.Recorder, false)
+	r.wait("the rows", func() bool { return len(r.Rows("a")) == 2 })
+	r.stop()
+	for _, e := range r.Events() {
+		if e.Kind == "change" && e.Row[0].Int == 1 && (len(e.Row) != 2 || e.Row[1].Kind != schemas.KindArray) {
+			t.Errorf("the row came as %#v", e.Row)
 		}
 	}
 }

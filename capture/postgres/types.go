@@ -62,6 +62,7 @@ const (
 	oidTime        = 1083
 	oidTimestamp   = 1114
 	oidTimestampTZ = 1184
+	oidVarbit      = 1562
 	oidNumeric     = 1700
 	oidUUID        = 2950
 	oidJSONB       = 3802

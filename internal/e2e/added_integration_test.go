@@ -18,34 +18,34 @@ func TestTableAddedLater(t *testing.T) {
 		INSERT INTO note SELECT i, 'note ' || i FROM generate_series(1, 5000) i`)
 	must(t, err)
 	w.startAll(1, 1, 1)
-	w.equal(time.Minute)
+	w.equal()
 	before := w.raw()
 	capture := w.workers[0]
 	must(t, capture.process.Stop(w.ctx))
 	w.configure(strings.Replace(demo.Pipeline, "vat_rate:     { broadcast: true }", "vat_rate:     { broadcast: true }\n        note: {}", 1))
 	capture.again()
 	notes := func() (n int64) {
-		parts, err := w.client.Partitions(w.ctx, "added.erp.note")
+		parts, err := w.client.Partitions(w.ctx, w.name+".erp.note")
 		must(t, err)
 		if parts == 0 {
 			return 0
 		}
-		ends, err := w.client.EndOffsets(w.ctx, "added.erp.note")
+		ends, err := w.client.EndOffsets(w.ctx, w.name+".erp.note")
 		must(t, err)
 		for _, e := range ends {
 			n += e
 		}
 		return n
 	}
-	w.until("5,000 notes on their topic", time.Minute, func() (bool, error) { return notes() >= 5000, nil })
+	w.until("5,000 notes on their topic", func() (bool, error) { return notes() >= 5000, nil })
+	had := notes()
 	_, err = w.erp().Exec(w.ctx, "INSERT INTO note VALUES (5001, 'later')")
 	must(t, err)
-	had := notes()
-	w.until("a note written later", time.Minute, func() (bool, error) { return notes() > had, nil })
+	w.until("a note written later", func() (bool, error) { return notes() > had, nil })
 	if n := w.raw() - before; n != 0 {
 		t.Errorf("%d records of the other tables were sent again", n)
 	}
 	l := w.work(2, 2*time.Millisecond)
 	l.goOn(1000)
-	l.finish(time.Minute)
+	l.finish()
 }

@@ -5,9 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"shelfstream/internal/demo"
+	"shelfstream/internal/testenv"
 )
 
 // fetch is what an analyst writes who has kcat, fastavro and nothing of ours. It reads whole topics, keeps the newest record of every key as the log's
@@ -86,13 +85,13 @@ type read struct {
 	Records, Tombstones int
 }
 
-// ledger has the types that clients stumble over: exact numbers with and without a scale, days before 1970, moments with and without a zone. No long
-// number ends in zeros: a numeric that has no scale of its own comes without them (the same number in another writing).
+// ledger has the types that clients stumble over: exact numbers with and without a scale, zeros at their ends too, days before 1970, moments with and
+// without a zone.
 const ledger = `CREATE TABLE ledger (line_no bigint PRIMARY KEY, booked date, at timestamptz, wall timestamp, clock time, amount numeric(20,6), exact numeric, settled boolean, note text);
 	ALTER TABLE ledger REPLICA IDENTITY FULL;
 	INSERT INTO ledger SELECT i, date '1900-01-01' + i::int * 37, timestamptz '1969-12-31 23:59:59.000001+00' + i * interval '1 day 7 minutes 0.123457 seconds',
 			timestamp '1899-12-31 23:59:59.999999' + i * interval '3 days 0.5 seconds', time '00:00' + i * interval '83.000007 seconds',
-			(i - 500) * 12345678.000001, ((i - 500) || repeat('0', i::int % 40) || '.' || repeat('0', i::int % 20) || '1')::numeric, i % 3 = 0, 'bilag ' || i || E', «rød»\n'
+			(i - 500) * 12345678.000001, ((i - 500) || repeat('0', i::int % 40) || '.' || repeat('0', i::int % 20) || '1' || repeat('0', i::int % 7))::numeric, i % 3 = 0, 'bilag ' || i || E', «rød»\n'
 		FROM generate_series(1, 1000) i;
 	INSERT INTO ledger (line_no) VALUES (0), (-1);
 	INSERT INTO ledger VALUES (-2, '9999-12-31', '9999-12-31 23:59:59.999999+00', '9999-12-31 23:59:59.999999', '23:59:59.999999', -99999999999999.999999,
@@ -102,7 +101,8 @@ const ledger = `CREATE TABLE ledger (line_no bigint PRIMARY KEY, booked date, at
 // Raw and cleaned topics are for everybody: a client that knows Kafka, Avro and the registry's interface gets the ERP's rows out of the one and the
 // shop's out of the other, each whole and exact.
 func TestForeignClientReads(t *testing.T) {
-	exe := python(t)
+	exe, err := testenv.FastavroPython(t.Context())
+	must(t, err)
 	w := newWorld(t, "foreign", options{
 		products: 300,
 		pipeline: strings.Replace(demo.Pipeline, "vat_rate:     { broadcast: true }", "vat_rate:     { broadcast: true }\n        ledger: {}", 1),
@@ -114,15 +114,15 @@ func TestForeignClientReads(t *testing.T) {
 		},
 	})
 	w.startAll(1, 1, 1)
-	w.equal(time.Minute)
+	w.equal()
 	l := w.work(2, 2*time.Millisecond)
 	l.goOn(3000)
-	l.finish(time.Minute)
+	l.finish()
 	// The last transaction: once the shop shows it, everything before it is on the topics too.
-	_, err := w.erp().Exec(w.ctx, `UPDATE ledger SET amount = -amount, at = at + interval '1 microsecond', note = NULL WHERE line_no BETWEEN 100 AND 300;
+	_, err = w.erp().Exec(w.ctx, `UPDATE ledger SET amount = -amount, at = at + interval '1 microsecond', note = NULL WHERE line_no BETWEEN 100 AND 300;
 		DELETE FROM ledger WHERE line_no BETWEEN 200 AND 250; UPDATE ledger SET line_no = 2000 WHERE line_no = 1; UPDATE product SET producer = 'the last'`)
 	must(t, err)
-	w.equal(time.Minute)
+	w.equal()
 
 	raw := []string{"product", "price", "stock", "product_text", "image", "ledger"}
 	args := []string{broker.Addr(), w.registry}
@@ -257,30 +257,4 @@ func (w *world) same(what string, got read, want []map[string]any) {
 		}
 		w.t.Errorf("%s: %+d in SQL: %.600s", what, has[row], row)
 	}
-}
-
-// python finds an interpreter that has fastavro, or makes one in the user's cache.
-func python(t *testing.T) string {
-	t.Helper()
-	has := func(exe string) bool {
-		return exec.CommandContext(t.Context(), exe, "-c", "import fastavro").Run() == nil
-	}
-	if has("python3") {
-		return "python3"
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	venv := filepath.Join(cache, "shelfstream", "fastavro")
-	exe := filepath.Join(venv, "bin", "python")
-	if has(exe) {
-		return exe
-	}
-	for _, args := range [][]string{{"python3", "-m", "venv", venv}, {exe, "-m", "pip", "install", "-q", "fastavro==1.13.1"}} {
-		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("this test needs Python with fastavro (python3 -m pip install fastavro): %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	return exe
 }

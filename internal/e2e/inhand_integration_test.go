@@ -32,7 +32,7 @@ func inHand(t *testing.T) {
 		must(t, err)
 	}})
 	w.startAll(1, 2, 1)
-	w.equal(time.Minute)
+	w.equal()
 	proven := 0
 	for round := 1; proven < 2; round++ {
 		if round > 8 {
@@ -42,7 +42,7 @@ func inHand(t *testing.T) {
 		t.Logf("round %d: proven on %d partitions", round, n)
 		proven += n
 	}
-	w.equal(time.Minute)
+	w.equal()
 	w.alive()
 }
 
@@ -51,7 +51,7 @@ func (w *world) cutShort(round int) (proven int) {
 	w.t.Helper()
 	topic := w.name + ".product"
 	pair := w.workers[1:3]
-	w.until("the partitions to be shared out", time.Minute, func() (bool, error) {
+	w.until("the partitions to be shared out", func() (bool, error) {
 		first, second := pair[0].share(), pair[1].share()
 		return first > 0 && second > 0 && first+second == w.wholeOf("transform"), nil
 	})
@@ -71,7 +71,7 @@ func (w *world) cutShort(round int) (proven int) {
 	}
 	before := fmt.Sprintf("before round %d", round)
 	say(before, []int64{})
-	w.equal(time.Minute)
+	w.equal()
 	homes := map[int32]int{}
 	for _, p := range parts {
 		homes[p] = len(w.numbers(topic, p, 0))
@@ -80,7 +80,7 @@ func (w *world) cutShort(round int) (proven int) {
 	start, err := w.client.EndOffsets(w.ctx, topic)
 	must(w.t, err)
 	say(fmt.Sprintf("round %d", round), []int64{})
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for sending := false; !sending; { // without a pause between two looks: it takes the worker a tenth of a second to send everything
 		ends, err := w.client.EndOffsets(w.ctx, topic)
 		must(w.t, err)
@@ -102,7 +102,7 @@ func (w *world) cutShort(round int) (proven int) {
 	}
 	say(before, sent)
 
-	w.until("the other transform to own everything", time.Minute, func() (bool, error) { return other.share() == w.wholeOf("transform"), nil })
+	w.until("the other transform to own everything", func() (bool, error) { return other.share() == w.wholeOf("transform"), nil })
 	resumed, err := w.client.EndOffsets(w.ctx, topic)
 	must(w.t, err)
 	quiet := map[int32]bool{}
@@ -111,7 +111,7 @@ func (w *world) cutShort(round int) (proven int) {
 		w.t.Logf("partition %d: %s had sent %d of %d products when it was stopped; nothing was written by %s: %v", p, owner.name, counts[p], homes[p], other.name, quiet[p])
 	}
 	must(w.t, owner.process.Continue())
-	w.until("both to share the partitions again", time.Minute, func() (bool, error) {
+	w.until("both to share the partitions again", func() (bool, error) {
 		n := owner.share()
 		return n > 0 && n+other.share() == w.wholeOf("transform"), nil
 	})

@@ -15,7 +15,7 @@ const kills = 20
 func TestStagesKilled(t *testing.T) {
 	w := newWorld(t, "killed", options{session: 2 * time.Second})
 	w.startAll(1, 1, 1)
-	w.equal(time.Minute)
+	w.equal()
 	l := w.work(3, 2*time.Millisecond)
 	const seed = 3
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -32,11 +32,11 @@ func TestStagesKilled(t *testing.T) {
 	began := time.Now()
 	for _, k := range turns {
 		// Only the one whose turn it is must have worked again: the others may still be coming back, so that two may be away at once.
-		k.worked(30 * time.Second)
+		k.worked()
 		l.goOn(rng.Int64N(400))
 		must(t, k.process.Kill())
 		k.again()
 	}
 	t.Logf("%d kills in %v", len(turns), time.Since(began).Round(time.Second))
-	l.finish(time.Minute)
+	l.finish()
 }

@@ -95,7 +95,7 @@ func (w *world) update(rev int64) {
 // shows waits until every item in the shop has this rev.
 func (w *world) shows(rev int64) {
 	w.t.Helper()
-	w.until("1,000,000 items with the newest rev", 5*time.Minute, func() (bool, error) {
+	w.until("1,000,000 items with the newest rev", func() (bool, error) {
 		var n, ready int
 		// The table is made by the sink.
 		if err := w.shop.QueryRowContext(w.ctx, "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = 'item'").Scan(&ready); err != nil || ready == 0 {
@@ -126,7 +126,7 @@ func rested(w *world) bool {
 // gathered waits until the raw topic holds n records.
 func (w *world) gathered(n int64) {
 	w.t.Helper()
-	w.until("the records in the log", 5*time.Minute, func() (bool, error) {
+	w.until("the records in the log", func() (bool, error) {
 		ends, err := w.client.EndOffsets(w.ctx, w.name+".erp.item")
 		var sum int64
 		for _, e := range ends {
@@ -139,7 +139,7 @@ func (w *world) gathered(n int64) {
 // whole compares the shop with the ERP, row by row.
 func (w *world) whole() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
 	c, err := demo.CompareTable(ctx, w.erp(), w.shop, "item",
 		"SELECT i.item_no::text, i.name, i.n::text, i.rev::text FROM item i ORDER BY i.item_no", "SELECT CAST(item_no AS CHAR), name, CAST(n AS CHAR), CAST(rev AS CHAR) FROM item ORDER BY item_no")

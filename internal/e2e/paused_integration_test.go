@@ -18,14 +18,14 @@ func TestPausedOwnerCannotWrite(t *testing.T) {
 			for _, s := range []string{"capture", "transform", "sink"} {
 				w.start(s)
 			}
-			w.equal(time.Minute)
+			w.equal()
 			w.start(stage)
 			w.witness()
 			l := w.work(3, time.Millisecond)
 			for range 3 {
 				w.hold(l, stage)
 			}
-			l.finish(time.Minute)
+			l.finish()
 			w.testify()
 		})
 	}
@@ -42,7 +42,7 @@ func (w *world) hold(l *load, stage string) {
 		}
 	}
 	var owner, other *worker
-	w.until("the work of "+stage+" to be shared out", time.Minute, func() (bool, error) {
+	w.until("the work of "+stage+" to be shared out", func() (bool, error) {
 		first, second := pair[0].share(), pair[1].share()
 		owner, other = pair[0], pair[1]
 		if first == 0 {
@@ -57,16 +57,16 @@ func (w *world) hold(l *load, stage string) {
 	}
 	must(w.t, owner.process.Pause(w.ctx))
 	began := time.Now()
-	w.until("the other "+stage+" to own everything", time.Minute, func() (bool, error) { return other.share() == w.wholeOf(stage), nil })
+	w.until("the other "+stage+" to own everything", func() (bool, error) { return other.share() == w.wholeOf(stage), nil })
 	taken := time.Since(began)
 	// Newer states than those the stopped one has in hand: each of the few products is changed many times over.
 	done := other.records()
-	w.until("newer states by the other "+stage, time.Minute, func() (bool, error) { return other.records() > done+300, nil })
+	w.until("newer states by the other "+stage, func() (bool, error) { return other.records() > done+300, nil })
 	if owner.shop != nil {
 		must(w.t, owner.shop.Heal())
 	}
 	must(w.t, owner.process.Continue())
-	w.until("the first "+stage+" to answer again", time.Minute, func() (bool, error) { _, err := owner.report(); return err == nil, nil })
+	w.until("the first "+stage+" to answer again", func() (bool, error) { _, err := owner.report(); return err == nil, nil })
 	l.goOn(2000)
 	w.t.Logf("%s was stopped for %v; the other had its work after %v", owner.name, time.Since(began).Round(time.Millisecond), taken.Round(time.Millisecond))
 }

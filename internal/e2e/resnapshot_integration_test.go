@@ -14,7 +14,7 @@ import (
 func TestResnapshotAfterSlotLost(t *testing.T) {
 	w := newWorld(t, "lost", options{products: 300})
 	w.startAll(1, 1, 1)
-	w.equal(time.Minute)
+	w.equal()
 	capture := w.workers[0]
 	must(t, capture.process.Stop(w.ctx))
 	before := w.raw()
@@ -29,7 +29,7 @@ func TestResnapshotAfterSlotLost(t *testing.T) {
 		must(t, err)
 	}
 	capture.again()
-	w.until("the state position lost", time.Minute, func() (bool, error) {
+	w.until("the state position lost", func() (bool, error) {
 		s, err := capture.report()
 		return err == nil && s.State == status.StatePositionLost && len(s.Faults) > 0, nil
 	})
@@ -37,14 +37,14 @@ func TestResnapshotAfterSlotLost(t *testing.T) {
 		t.Errorf("%d records were written although the position is lost", n)
 	}
 	w.command("capture", "resnapshot")
-	w.equal(time.Minute)
+	w.equal()
 	// 10 rows that differ and one tombstone, of some 3,000 rows that were read.
 	if n := w.raw() - before; n != 11 {
 		t.Errorf("%d records were written, want the 11 that differ", n)
 	}
 	l := w.work(2, 2*time.Millisecond)
 	l.goOn(1000)
-	l.finish(time.Minute)
+	l.finish()
 }
 
 // raw is how many records there are on the raw topics.

@@ -12,7 +12,7 @@ import (
 func TestServersRestart(t *testing.T) {
 	w := newWorld(t, "servers", options{proxied: true})
 	w.startAll(1, 2, 2)
-	w.equal(time.Minute)
+	w.equal()
 	l := w.work(3, 2*time.Millisecond)
 	for _, s := range []struct {
 		name string
@@ -41,7 +41,7 @@ func TestServersRestart(t *testing.T) {
 		t.Logf("%s: the shop shows new work %v after it is back", s.name, time.Since(began).Round(time.Millisecond))
 		w.alive()
 	}
-	l.finish(time.Minute)
+	l.finish()
 }
 
 // flows waits until the shop shows something that was changed after the call.
@@ -49,10 +49,10 @@ func (w *world) flows(l *load, after string) {
 	w.t.Helper()
 	conn := w.erp()
 	var rev int64
-	w.until("the ERP after "+after, time.Minute, func() (bool, error) {
+	w.until("the ERP after "+after, func() (bool, error) {
 		return conn.QueryRow(w.ctx, "SELECT greatest((SELECT max(rev) FROM product), 0)").Scan(&rev) == nil, nil
 	})
-	w.until(fmt.Sprintf("the shop to pass rev %d after %s", rev, after), 90*time.Second, func() (bool, error) {
+	w.until(fmt.Sprintf("the shop to pass rev %d after %s", rev, after), func() (bool, error) {
 		var shown int64
 		err := w.shop.QueryRowContext(w.ctx, "SELECT coalesce(max(rev), 0) FROM product").Scan(&shown)
 		return err == nil && shown > rev, nil

@@ -12,10 +12,10 @@ import (
 func TestTransactionsStayWholeUnderLoad(t *testing.T) {
 	w := newWorld(t, "whole", options{})
 	w.startAll(1, 2, 2)
-	w.equal(time.Minute)
+	w.equal()
 	l := w.work(3, 3*time.Millisecond)
 	l.goOn(60_000)
-	l.finish(time.Minute)
+	l.finish()
 	for _, k := range w.workers[1:] {
 		if k.records() == 0 {
 			t.Errorf("%s had no part in it", k.name)

@@ -131,9 +131,9 @@ func (k *worker) records() int64 {
 }
 
 // worked waits until the process has done something.
-func (k *worker) worked(limit time.Duration) {
+func (k *worker) worked() {
 	k.w.t.Helper()
-	k.w.until("work by "+k.name, limit, func() (bool, error) {
+	k.w.until("work by "+k.name, func() (bool, error) {
 		if !k.process.Running() {
 			return false, fmt.Errorf("%s has ended; its log ends:\n%s", k.name, k.process.LogTail(20))
 		}

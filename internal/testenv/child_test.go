@@ -152,6 +152,11 @@ func TestMissingServersAreFaultsWithARemedy(t *testing.T) {
 	t.Setenv(EnvKafkaJars, t.TempDir())
 	_, _, err = FetchKafka(t.Context())
 	checkFault(t, err, EnvKafkaJars)
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
+	_, err = FastavroPython(t.Context())
+	checkFault(t, err, "scripts/install.sh --test")
 	if l := Missing(t.Context(), true); len(l) < 2 {
 		t.Errorf("Missing: %v", l)
 	}

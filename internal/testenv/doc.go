@@ -1,5 +1,6 @@
 // Package testenv starts the real servers that Shelfstream works with, from the binaries installed on the machine, in a
-// directory of their own: PostgreSQL, MariaDB or MySQL, Apache Kafka. Integration tests, the demo and the benchmarks use it.
+// directory of their own: PostgreSQL, MariaDB or MySQL, Apache Kafka; and it finds the Python that tests read with as a foreign client.
+// Integration tests, the demo and the benchmarks use it.
 //
 // A server is ready when Start returns: it has answered a real request. Every server listens on 127.0.0.1 only, on a port
 // that stays the same over Kill and Restart, and dies with the process that started it (on Linux by the kernel's parent-death

@@ -4,12 +4,11 @@ package registry
 
 import (
 	"encoding/hex"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"shelfstream/internal/testenv"
 	"shelfstream/schemas"
 )
 
@@ -28,35 +27,12 @@ for name, value in record.items():
     print(name, repr(value))
 `
 
-// python finds an interpreter that has fastavro, or makes one in the user's cache.
-func python(t *testing.T) string {
-	t.Helper()
-	has := func(exe string) bool {
-		return exec.CommandContext(t.Context(), exe, "-c", "import fastavro").Run() == nil
-	}
-	if has("python3") {
-		return "python3"
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	venv := filepath.Join(cache, "shelfstream", "fastavro")
-	exe := filepath.Join(venv, "bin", "python")
-	if has(exe) {
-		return exe
-	}
-	for _, args := range [][]string{{"python3", "-m", "venv", venv}, {exe, "-m", "pip", "install", "-q", "fastavro==1.13.1"}} {
-		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("this test needs Python with fastavro (python3 -m pip install fastavro): %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	return exe
-}
-
 // A client that has nothing of ours reads keys and rows by our registry, with the logical types' meanings.
 func TestFastavroReadsOurRecords(t *testing.T) {
-	exe := python(t)
+	exe, err := testenv.FastavroPython(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	web, _ := start(t, &memoryLog{})
 	text := schemas.Type{Kind: schemas.KindText}
 	kind := func(k schemas.Kind) schemas.Type { return schemas.Type{Kind: k} }
