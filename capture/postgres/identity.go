@@ -109,7 +109,7 @@ func systemText(server string, tables map[string]identity) string {
 func parseSystem(system string) (server string, tables map[string]identity, listed bool) {
 	server, list, listed := strings.Cut(system, " [")
 	tables = map[string]identity{}
-	for _, entry := range strings.FieldsSeq(strings.TrimSuffix(list, "]")) {
+	for entry := range strings.FieldsSeq(strings.TrimSuffix(list, "]")) {
 		at := strings.LastIndexByte(entry, '=')
 		var id identity
 		if at < 0 {
