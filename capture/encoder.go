@@ -142,7 +142,7 @@ func (e *encoder) tombstone() []kafka.Header {
 
 // refuse says that a row cannot be written, whatever else can.
 func (t *tableShape) refuse(what string, err error) error {
-	return &refusal{what: what, err: err, fix: "correct the value in the source, and the row is written by itself; or leave the column out under columns, and then shelfstream capture resnapshot -table " + t.state.table}
+	return &refusal{what: what, err: err}
 }
 
 // splitFrame takes a record's key apart: the schema frame (nil if it has none) and the rest.

@@ -114,6 +114,9 @@ func (k *parking) any(table string) bool {
 // park holds a row back. by is the snapshot that read it, nil for a change.
 func (k *parking) park(ctx context.Context, t *tableShape, row []schemas.Value, why *refusal, at Meta, by *snapshot) error {
 	key, shown := t.rowName(row)
+	if why.fix == "" {
+		why.fix = fmt.Sprintf("correct the value in the source, and the row is written by itself; or leave the column out under columns, and then shelfstream capture resnapshot -source %s -table %s", k.cfg.Source, t.state.table)
+	}
 	p := &parkedRow{seen: by, Parked: Parked{
 		Table: t.state.table, Key: shown, Where: t.state.topic + ": row " + shown, What: "the row is parked: " + why.Error(), Fix: why.fix,
 		Since: k.cfg.Now().UTC(), Position: at.Position, Transaction: at.Transaction, Bytes: why.bytes,
@@ -210,9 +213,10 @@ func (k *parking) show() (int, fault.List) {
 
 // refusal is why a row has no record.
 type refusal struct {
-	what, fix string
-	bytes     int
-	err       error
+	what  string
+	fix   string // "": the value is to be corrected
+	bytes int    // if it is only too large
+	err   error
 }
 
 // Error says what is wrong with the row.

@@ -98,7 +98,7 @@ func TestRowIsParkedUntilItIsGood(t *testing.T) {
 	e.reaches("3")
 	e.wantRows(head, "1|1|null|1.00", "2|1|null|2.50") // the last good version stays, and the others go on
 	p := e.wantParked("head/1")["head/1"]
-	if p.Table != head || p.Transaction != "tx2" || !strings.Contains(p.What, "amount") || p.Fix == "" || p.Since.IsZero() {
+	if p.Table != head || p.Transaction != "tx2" || !strings.Contains(p.What, "amount") || !strings.Contains(p.Fix, "resnapshot -source erp -table head") || p.Since.IsZero() {
 		t.Errorf("parked as %+v", p)
 	}
 	shown := func(r *capture.Runner) bool {
