@@ -161,7 +161,6 @@ func (l *loader) file(d *document) *caseFile {
 	}
 	for _, n := range items(o["cases"].value) {
 		w := &world{view: v, shapes: shapes, rows: map[string][][]schemas.Value{}}
-		w.upsert(given)
 		if c := l.testCase(d, n, w, sources, given, zone); c != nil {
 			f.cases = append(f.cases, c)
 		}
@@ -220,10 +219,11 @@ func layerName(file string) string {
 
 // program compiles rules for a view, once for all cases of a file with the same list.
 func (l *loader) program(d *document, at *yaml.Node, sources []rules.Source, env rules.Env) *program {
-	id := ""
+	var names strings.Builder
 	for _, s := range sources {
-		id += s.Name + "\n"
+		names.WriteString(s.Name + "\n" + string(s.Data) + "\x00")
 	}
+	id := names.String()
 	if p, ok := l.known[id]; ok {
 		return p
 	}

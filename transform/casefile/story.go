@@ -3,6 +3,7 @@ package casefile
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -89,11 +90,11 @@ func (l *loader) testCase(d *document, n *yaml.Node, w *world, sources []rules.S
 	var last *step
 	for i, s := range stories {
 		w = w.clone()
-		w.upsert(d.changes(s["rows"], w.shapes))
+		rows := d.changes(s["rows"], w.shapes)
 		if i == 0 {
-			w.upsert(given) // rows of children now know whose they are
-			w.upsert(d.changes(s["rows"], w.shapes))
+			rows = slices.Concat(given, rows) // all at once, so that given rows of children know whose they are
 		}
+		w.upsert(rows)
 		if gone := d.changes(s["delete"], w.shapes); len(gone) > 0 && w.remove(gone) == 0 {
 			d.bad(s["delete"].key, "there is no such row to delete", "name the key of a row that the steps before have")
 		}

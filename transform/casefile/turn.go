@@ -26,7 +26,9 @@ func words(src string) []word {
 	for at := 0; at < len(src); {
 		r, size := utf8.DecodeRuneInString(src[at:])
 		end := at + size
-		letter := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r) }
+		letter := func(r rune) bool {
+			return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r)
+		}
 		switch {
 		case unicode.IsSpace(r):
 			at = end

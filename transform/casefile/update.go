@@ -148,4 +148,3 @@ func (s *source) fields(f *Failure, key *yaml.Node) string {
 	}
 	return b.String()
 }
-

@@ -166,13 +166,24 @@ func nodeOf(v schemas.Value, t *schemas.Type) *yaml.Node {
 
 // flow writes a node on one line, as it may stand inside braces.
 func flow(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode && len(n.Content) > 0:
+		parts := make([]string, 0, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			parts = append(parts, flow(n.Content[i])+": "+flow(n.Content[i+1]))
+		}
+		return "{ " + strings.Join(parts, ", ") + " }"
+	case n.Kind == yaml.SequenceNode:
+		parts := make([]string, len(n.Content))
+		for i := range n.Content {
+			parts[i] = flow(n.Content[i])
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
 	// In a list of one the encoder quotes what commas and brackets would end.
 	out, err := yaml.Marshal(&yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle, Content: []*yaml.Node{n}})
-	if err != nil {
-		return strconv.Quote(n.Value)
-	}
 	s := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(out)), "["), "]")
-	if strings.Contains(s, "\n") {
+	if err != nil || strings.Contains(s, "\n") {
 		return strconv.Quote(n.Value)
 	}
 	return s
