@@ -27,12 +27,17 @@ type role uint8
 const (
 	// roleAll is 'run' and the demo: the embedded log and registry live in it.
 	roleAll role = iota
-	// roleStage is one stage of several processes: log and registry are elsewhere.
-	roleStage
+	// roleCapture, roleTransform and roleSink are one stage of several processes: log and registry are elsewhere.
+	roleCapture
+	roleTransform
+	roleSink
 	// roleTool looks into a pipeline, or asks it for something, whether it runs or not. It never takes over what a running
 	// one has: it joins its log, and reads its schemas without a registry's rights.
 	roleTool
 )
+
+// alone says whether log and registry are elsewhere.
+func (r role) alone() bool { return r == roleCapture || r == roleTransform || r == roleSink }
 
 // How long things may take at the start and at the end.
 const (
@@ -63,7 +68,7 @@ func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *a
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.Close())
+			err = errors.Join(cfg.placedError("", err), a.Close())
 		}
 	}()
 	boundMemory(cfg.State.CacheMB)
@@ -75,7 +80,7 @@ func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *a
 			return nil, err
 		}
 	}
-	if err := a.openClient(ctx); err != nil {
+	if err := a.openClient(ctx, r); err != nil {
 		return nil, err
 	}
 	return a, a.openRegistry(ctx, r)
@@ -83,19 +88,19 @@ func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *a
 
 // needsProcesses refuses a stage of its own when the log or the registry live in 'run'.
 func (a *app) needsProcesses(r role) error {
-	if r != roleStage {
+	if !r.alone() {
 		return nil
 	}
 	var l fault.List
 	if a.cfg.Log.Embedded() {
 		l.Add(&fault.Fault{
-			Class: fault.Config, Where: a.cfg.File + ": log.brokers", What: "no brokers are named, and the embedded log lives in 'shelfstream run'",
+			Class: fault.Config, Where: a.cfg.PlaceNear("log"), What: "log.brokers: no brokers are named, and the embedded log lives in 'shelfstream run'",
 			Fix: "use 'shelfstream run', or name Kafka's brokers: log: { brokers: [host:9092] }",
 		})
 	}
 	if a.registryURL == "" {
 		l.Add(&fault.Fault{
-			Class: fault.Config, Where: a.cfg.File + ": log.registry.url", What: "no schema registry is named, and the embedded one lives in 'shelfstream run'",
+			Class: fault.Config, Where: a.cfg.PlaceNear("log", "registry"), What: "log.registry.url: no schema registry is named, and the embedded one lives in 'shelfstream run'",
 			Fix: "use 'shelfstream run', or name a registry: log: { registry: { url: http://host:8081 } }",
 		})
 	}
@@ -121,7 +126,7 @@ func (a *app) embeddedLog(ctx context.Context, r role) error {
 	return nil
 }
 
-func (a *app) openClient(ctx context.Context) error {
+func (a *app) openClient(ctx context.Context, r role) error {
 	tlsConfig, err := a.cfg.tlsConfig()
 	if err != nil {
 		return err
@@ -134,11 +139,12 @@ func (a *app) openClient(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func(context.Context) error { return a.client.Close() })
+	if r != roleTool {
+		return a.awaitBrokers(ctx, r)
+	}
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
-	return retry.Backoff{Base: 100 * time.Millisecond, Max: time.Second}.Do(ctx, a.client.Ping, func(err error) bool {
-		return fault.ExitCode(err) != 2 // a wrong setting does not mend itself
-	})
+	return retry.Backoff{Base: 100 * time.Millisecond, Max: time.Second}.Do(ctx, a.client.Ping, mayAnswer)
 }
 
 // openRegistry connects to the named registry, or starts the embedded one.

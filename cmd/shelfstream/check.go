@@ -51,7 +51,7 @@ func check(ctx context.Context, p *program, c *common, connect, show bool) error
 	if err != nil {
 		return err
 	}
-	k := &checker{out: p.stdout}
+	k := &checker{cfg: cfg, out: p.stdout, within: checkWithin}
 	k.say("configuration " + cfg.File)
 	for i := range cfg.Views {
 		if _, err := cfg.readRules(&cfg.Views[i].Value); err != nil {
@@ -66,13 +66,15 @@ func check(ctx context.Context, p *program, c *common, connect, show bool) error
 
 // checker collects what is wrong and says what is right.
 type checker struct {
+	cfg    *pipeline
 	out    io.Writer
+	within time.Duration // one system's time to answer
 	faults fault.List
 }
 
 // say notes the outcome of looking at one thing; true if it is in order.
 func (k *checker) say(what string, errs ...error) bool {
-	faults := asList(what, errs...)
+	faults := k.cfg.placed("", asList(what, errs...))
 	if len(faults) == 0 {
 		_, _ = fmt.Fprintln(k.out, "ok      "+what) // a closed stdout does not change what is wrong
 		return true

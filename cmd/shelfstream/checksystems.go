@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"shelfstream/capture"
+	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
 	"shelfstream/schemas/registry"
@@ -26,14 +25,14 @@ type describer interface {
 
 // systems looks at everything that the configuration names.
 func (k *checker) systems(ctx context.Context, cfg *pipeline, log *slog.Logger) {
-	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), brokers: cfg.Log.Brokers, registryURL: cfg.Log.Registry.URL, targets: map[string]sink.Target{}}
+	registryURL := cfg.Log.Registry.URL
 	if cfg.Log.Embedded() {
-		a.registryURL = k.embedded(ctx, cfg)
+		registryURL = k.embedded(ctx, cfg)
 	} else {
 		k.brokers(ctx, cfg, log)
 	}
-	if a.registryURL != "" {
-		a.registry = registry.NewClient(a.registryURL, registry.WithBasicAuth(cfg.Log.Registry.User, cfg.Log.Registry.Password), registry.WithRetry(0))
+	a := newProbe(cfg, registryURL, log)
+	if a.registry != nil {
 		k.registry(ctx, a)
 	}
 	if len(cfg.Views) > 0 {
@@ -71,7 +70,7 @@ func (k *checker) brokers(ctx context.Context, cfg *pipeline, log *slog.Logger) 
 		k.say(what, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	k.say(what, client.Ping(ctx))
 	if err := client.Close(); err != nil {
@@ -81,7 +80,7 @@ func (k *checker) brokers(ctx context.Context, cfg *pipeline, log *slog.Logger) 
 
 // registry asks for a subject that needs not be there.
 func (k *checker) registry(ctx context.Context, a *app) {
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	_, _, err := a.registry.Latest(ctx, a.cfg.Name+".check-value")
 	if errors.Is(err, registry.ErrNotFound) {
@@ -92,7 +91,7 @@ func (k *checker) registry(ctx context.Context, a *app) {
 
 // source runs a source's preflight, and learns its tables' shapes, by their topics, if it tells them.
 func (k *checker) source(ctx context.Context, a *app, name string, shapes map[string]*schemas.Table) {
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	what := "source " + name
 	s, err := a.source(name)
@@ -117,7 +116,7 @@ func (k *checker) source(ctx context.Context, a *app, name string, shapes map[st
 
 // view checks a view and its rules against its tables' shapes: those the source told, else those a run has registered.
 func (k *checker) view(ctx context.Context, a *app, name string, shapes map[string]*schemas.Table, products map[string]sink.View) {
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	v := a.cfg.transformView(name)
 	topics := []string{v.Root}
@@ -144,7 +143,7 @@ func (k *checker) view(ctx context.Context, a *app, name string, shapes map[stri
 		return // said before
 	}
 	product, err := transform.Compile(v, files, a.cfg.Zone, func(topic string) *schemas.Table { return shapes[topic] })
-	if !k.say("view "+name, err) {
+	if !k.say("view "+name, err, a.cfg.misplaced(name, shapes[v.Root]).Err()) {
 		return
 	}
 	topic := sink.Topic(a.cfg.Name, name)
@@ -154,12 +153,13 @@ func (k *checker) view(ctx context.Context, a *app, name string, shapes map[stri
 
 // sink has a target compared with the products of its views.
 func (k *checker) sink(ctx context.Context, a *app, name string, views []string, products map[string]sink.View) {
-	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	what := "sink " + name
+	say := func(err error) { k.say(what, a.cfg.placedError(name, err)) }
 	target, err := a.target(name)
 	if err != nil {
-		k.say(what, err)
+		say(err)
 		return
 	}
 	var known []sink.View
@@ -173,8 +173,14 @@ func (k *checker) sink(ctx context.Context, a *app, name string, views []string,
 			Ping(ctx context.Context) error
 		}); ok {
 			if err := p.Ping(ctx); err != nil {
-				k.say(what, err)
+				say(err)
 				return
+			}
+		}
+		if dry, ok := target.(sink.DryChecker); ok && len(known) > 0 {
+			faults, err := dry.DryCheck(ctx, known)
+			if faults = ofViews(faults, name, known, a.cfg); err != nil || len(faults) > 0 {
+				say(errors.Join(faults.Err(), err))
 			}
 		}
 		missing := slices.DeleteFunc(slices.Clone(views), func(v string) bool { _, ok := products[v]; return ok })
@@ -187,5 +193,16 @@ func (k *checker) sink(ctx context.Context, a *app, name string, views []string,
 		return
 	}
 	faults, err := dry.DryCheck(ctx, known)
-	k.say(what, faults.Err(), err)
+	say(errors.Join(faults.Err(), err))
+}
+
+// ofViews leaves out what a target says of tables whose views were not known to it.
+func ofViews(faults fault.List, name string, known []sink.View, cfg *pipeline) fault.List {
+	s, _ := cfg.Sinks.Get(name)
+	return slices.DeleteFunc(faults, func(f *fault.Fault) bool {
+		path, ok := strings.CutPrefix(f.Where, s.Section.Kind+".tables.")
+		table, key, _ := strings.Cut(path, ".")
+		view := s.ViewOf(table)
+		return ok && key == "from" && !slices.ContainsFunc(known, func(v sink.View) bool { return v.Name == view })
+	})
 }

@@ -35,10 +35,10 @@ changing products, prices, stock and images. Prints where to look and a line a s
 shop with a direct SQL query over the ERP, row by row, and exits with 1 on any difference.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			o := demoOptions{common: common{logForm: "text"}}
-			fs.IntVar(&o.products, "products", 5000, "how `many` products the ERP has")
-			fs.IntVar(&o.seconds, "seconds", 0, "`seconds` after which the clerk stops and the shop is compared; 0 = until interrupted")
+			fs.IntVar(&o.products, "products", 5000, "`number` of products in the ERP")
+			fs.IntVar(&o.seconds, "seconds", 0, "`number` of seconds after which the clerk stops and the shop is compared; 0 = until interrupted")
 			fs.Uint64Var(&o.seed, "seed", 1, "`seed` of the generated ERP")
-			fs.DurationVar(&o.pause, "pause", 2*time.Millisecond, "how `long` the clerk rests between two transactions")
+			fs.DurationVar(&o.pause, "pause", 2*time.Millisecond, "`duration` for which the clerk rests between two transactions")
 			fs.StringVar(&o.dir, "dir", "", "`directory` for the servers and the log, kept afterwards; a temporary one if left out")
 			fs.StringVar(&o.admin, "admin", "127.0.0.1:8480", "`address` of the status page")
 			fs.StringVar(&o.logLevel, "log-level", "warn", "least `level` that is logged: debug, info, warn or error")

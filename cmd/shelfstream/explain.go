@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"shelfstream/internal/fault"
 	"shelfstream/sink"
 	"shelfstream/status"
 	"shelfstream/transform"
@@ -21,7 +20,7 @@ func explainCommand() command {
 		name: "explain", args: "<view> <key>", summary: "say of each field of a product which rule set it and from which rows, and what the sinks have",
 		help: `
 The parts of a key of several columns have a slash between: 4711/NO. A running pipeline is asked on its admin port; of a stopped one
-the state is read.`,
+the state is read. In the rows' names, and in a list's column position, counting begins with 0.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var c common
 			var admin, field string
@@ -99,10 +98,10 @@ func (a *app) explain(ctx context.Context, explainers map[string]explainer, view
 		return nil, unknownName("view", view, names)
 	}
 	found, err := e.Explain(ctx, key)
+	if missing(err) {
+		return nil, a.noSuchProduct(ctx, view, key)
+	}
 	if err != nil {
-		if errors.Is(err, transform.ErrNoSuchProduct) {
-			return nil, &notFound{fault.All(err)}
-		}
 		return nil, err
 	}
 	x, err := toStatus(found)
@@ -112,15 +111,6 @@ func (a *app) explain(ctx context.Context, explainers map[string]explainer, view
 	x.Targets = a.inSinks(ctx, view, x.Key)
 	return x, nil
 }
-
-// notFound is a product that does not exist, with the faults that say so.
-type notFound struct{ fault.List }
-
-// Is makes errors.Is(err, status.ErrNotFound) true.
-func (n *notFound) Is(target error) bool { return target == status.ErrNotFound }
-
-// Unwrap finds the faults.
-func (n *notFound) Unwrap() error { return n.List }
 
 // toStatus says the same in the words of the status page; the two are the same as JSON.
 func toStatus(x *transform.Explanation) (*status.Explanation, error) {
@@ -167,9 +157,9 @@ func (a *app) lookUp(ctx context.Context, sinkName, view, key string) ([]sink.Fo
 	if err != nil {
 		return nil, err
 	}
-	values, err := parseKey(table, key)
-	if err != nil {
-		return nil, err
+	values, bad := parseKey(table, key)
+	if bad != nil {
+		return nil, bad
 	}
 	return looker.Lookup(ctx, sink.View{Name: view, Topic: topic, Table: table}, values)
 }

@@ -35,7 +35,7 @@ func (p *program) help(args []string) error {
 // commandHelp prints what one command does, and its flags.
 func (p *program) commandHelp(w io.Writer, c command) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Usage: shelfstream %s\n\n%s\n", strings.TrimSpace(c.name+" [flags] "+c.args), strings.TrimSpace(c.summary))
+	fmt.Fprintf(&b, "Usage: shelfstream %s\n\n%s.\n", strings.TrimSpace(c.name+" [flags] "+c.args), strings.ToUpper(c.summary[:1])+c.summary[1:])
 	if c.help != "" {
 		b.WriteString("\n" + strings.TrimSpace(c.help) + "\n")
 	}

@@ -5,31 +5,61 @@ import (
 	"strconv"
 	"strings"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
 // parseKey reads a product's key as people write it: the parts of a composite key have a slash between.
-func parseKey(t *schemas.Table, text string) ([]schemas.Value, error) {
+func parseKey(t *schemas.Table, text string) ([]schemas.Value, *fault.Fault) {
 	parts := []string{text}
 	if len(t.Key) > 1 {
 		parts = strings.SplitN(text, "/", len(t.Key))
 	}
-	names := make([]string, len(t.Key))
-	for i, c := range t.Key {
-		names[i] = t.Columns[c].Name
-	}
 	if len(parts) != len(t.Key) {
-		return nil, usage(fmt.Sprintf("the key %s has %d parts, and there are %d in %q", strings.Join(names, "/"), len(names), len(parts), text), "write them with a slash between")
+		return nil, usage(fmt.Sprintf("a key has %d parts, and there are %d in %q", len(t.Key), len(parts), text), "a key is "+keyWords(t))
 	}
 	values := make([]schemas.Value, len(parts))
 	for i, part := range parts {
-		v, err := parseValue(&t.Columns[t.Key[i]].Type, part)
+		c := &t.Columns[t.Key[i]]
+		v, err := parseValue(&c.Type, part)
 		if err != nil {
-			return nil, usage(fmt.Sprintf("%q is no %s", part, names[i]), "write the key as it stands in the source")
+			return nil, usage(fmt.Sprintf("%s is %s, and %q is none", c.Name, typeWords(&c.Type), part), "a key is "+keyWords(t))
 		}
 		values[i] = v
 	}
 	return values, nil
+}
+
+// keyWords says how the keys of a table look: "no (a whole number) and lang (a text) with a slash between".
+func keyWords(t *schemas.Table) string {
+	parts := make([]string, len(t.Key))
+	for i, c := range t.Key {
+		parts[i] = fmt.Sprintf("%s (%s)", t.Columns[c].Name, typeWords(&t.Columns[c].Type))
+	}
+	if len(parts) > 1 {
+		return strings.Join(parts, " and ") + ", with a slash between"
+	}
+	return parts[0]
+}
+
+// typeWords names a type of keys for people.
+func typeWords(t *schemas.Type) string {
+	switch t.Kind {
+	case schemas.KindInt:
+		return "a whole number"
+	case schemas.KindDecimal:
+		return "a decimal number"
+	case schemas.KindBool:
+		return "true or false"
+	case schemas.KindDate:
+		return "a date"
+	case schemas.KindTimestamp, schemas.KindTimestampTZ:
+		return "a date and time"
+	case schemas.KindUUID:
+		return "a uuid"
+	default: // whatever else may be a key is written as text
+		return "a text"
+	}
 }
 
 func parseValue(t *schemas.Type, text string) (schemas.Value, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -38,6 +39,9 @@ func loadPipeline(file string, env func(string) (string, bool)) (*pipeline, erro
 		kind, ok := sinkKinds()[s.Kind]
 		faults = append(faults, p.section(s, ok, kind.config, p.sinks, cfg.Sinks[i].Name, faults, slices.Sorted(maps.Keys(sinkKinds())), "sink")...)
 	}
+	for i := range cfg.Sources {
+		faults = append(faults, p.trySource(cfg.Sources[i].Name, faults)...)
+	}
 	for _, f := range faults {
 		f.What, f.Fix = cfg.Redact(f.What), cfg.Redact(f.Fix)
 	}
@@ -69,15 +73,36 @@ func (p *pipeline) section(s *config.Section, known bool, fresh func() any, into
 	if v, ok := section.(interface{ Validate() fault.List }); ok {
 		for _, f := range v.Validate() {
 			// A connector names the place by the path in its section: "mysql.tables.product.from".
-			path := strings.TrimPrefix(strings.TrimPrefix(f.Where, s.Kind), ".")
-			placed := *f
-			placed.Where, placed.What = s.PlaceOf(path), strings.TrimSuffix(s.Path+"."+path, ".")+": "+f.What
+			placed := inSection(s, f, strings.TrimPrefix(strings.TrimPrefix(f.Where, s.Kind), "."))
 			if !slices.ContainsFunc(found, func(known *fault.Fault) bool { return known.Where == placed.Where }) {
-				faults.Add(&placed) // else it follows from what is known: a secret that is not there
+				faults.Add(placed) // else it follows from what is known: a secret that is not there
 			}
 		}
 	}
 	return faults
+}
+
+// trySource makes a source's connector, which connects nowhere yet, for what it finds wrong with its settings. found are the faults found before.
+func (p *pipeline) trySource(name string, found fault.List) fault.List {
+	s, _ := p.Sources.Get(name)
+	section := p.sources[name]
+	if section == nil || slices.ContainsFunc(found, func(f *fault.Fault) bool { return strings.HasPrefix(f.What, s.Section.Path) }) {
+		return nil
+	}
+	_, err := sourceKinds()[s.Section.Kind].open(section, sourceParts{pipeline: p.Name, source: name, tables: p.tables(name), log: slog.New(slog.DiscardHandler)})
+	var l fault.List
+	for _, f := range fault.All(err) {
+		placed := *f
+		placed.Where, placed.What = s.Section.Place(), s.Section.Path+": "+f.What
+		for word := range strings.FieldsSeq(f.What) { // "slot X is no name": the setting that it speaks of
+			if at := s.Section.PlaceOf(word); at != placed.Where {
+				placed.Where = at
+				break
+			}
+		}
+		l.Add(&placed)
+	}
+	return l
 }
 
 // readRules reads a view's rule files, each a layer with its file's name; messages name the files as the configuration does. What is wrong with

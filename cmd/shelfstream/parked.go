@@ -28,7 +28,7 @@ in the shop, and each is tried again by itself when its cause goes away.`,
 			var limit int
 			var asJSON bool
 			c.flags(p, fs)
-			fs.IntVar(&limit, "limit", 100, "most `rows` listed of one view or sink")
+			fs.IntVar(&limit, "limit", 100, "`number` of rows listed at most of one view or sink")
 			fs.BoolVar(&asJSON, "json", false, "print JSON")
 			return func(ctx context.Context, args []string) error { return listParked(ctx, p, &c, args, limit, asJSON) }
 		},

@@ -54,7 +54,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 func (p *program) dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		p.usage(p.screen)
-		return usage("name a command", "shelfstream help")
+		return usage("name a command", "write one of those above; shelfstream help <command> says more")
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":

@@ -179,6 +179,33 @@ func TestEveryCommandHelps(t *testing.T) {
 	}
 }
 
+// TestHelp compares what is printed to whoever asks for help, or makes a slip on the command line, with testdata/help.txt.
+func TestHelp(t *testing.T) {
+	lines := []string{"", "frobnicate", "chek", "config", "run -conf x", "replay shop -partition one", "check -config nowhere.yaml", "help"}
+	for _, c := range commands() {
+		lines = append(lines, c.name+" --help")
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		got := execute(t, nil, strings.Fields(line)...)
+		fmt.Fprintf(&b, "$ shelfstream %s\n%s%sexit code %d\n\n", line, got.stdout, got.stderr, got.code)
+	}
+	path := filepath.Join("testdata", "help.txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("got:\n%s\nwant:\n%s", b.String(), want)
+	}
+}
+
 // TestFaultsOfConnectors: unknown connectors and faults in their sections come with the others, at their places.
 func TestFaultsOfConnectors(t *testing.T) {
 	bad := strings.NewReplacer("mysql:\n      dsn: ${SHOP_DSN}", "mysql:\n      dns: ${SHOP_DSN}\n      max_rows: many", "timezone", "timezone", "pipeline: moestue", "pipeline: moestue\ntimezone: Mars/Base").Replace(goodConfig)

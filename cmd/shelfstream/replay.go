@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -29,8 +30,13 @@ view means replaying it to those who read it; to build its state anew, delete st
 			var c common
 			r := replay{partition: -1}
 			c.flags(p, fs)
-			fs.StringVar(&r.to, "to", "", "`where` to rewind to: beginning, an offset, a time, or how long ago")
-			fs.IntVar(&r.partition, "partition", -1, "only this `partition`")
+			fs.StringVar(&r.to, "to", "", "`place` to rewind to: beginning, an offset, a time, or how long ago")
+			fs.Func("partition", "only the partition of this `number`", func(text string) (err error) {
+				if r.partition, err = strconv.Atoi(text); err != nil || r.partition < 0 {
+					return errors.New("not a whole number")
+				}
+				return nil
+			})
 			fs.StringVar(&r.view, "view", "", "only this `view` of the sink")
 			fs.BoolVar(&r.prune, "prune", false, "also remove from the target what the view does not have")
 			return func(ctx context.Context, args []string) error {

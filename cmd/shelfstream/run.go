@@ -45,6 +45,8 @@ func runCommand() command {
 		help: `
 Captures every source, makes every view and writes every sink of the configuration. If log.brokers is empty a log runs inside the
 process (log.listen, for any Kafka client); if log.registry.url is empty a schema registry does (log.registry.listen).
+A mistake in the configuration ends it at once, with all faults. A system that does not answer, or is not ready (a table or a privilege is
+missing), is waited for; the status page and the log say what is missing, and when it is there the pipeline goes on by itself.
 SIGINT or SIGTERM end it cleanly within 10 s; a second one ends it at once. Nothing is lost either way.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var f stageFlags
@@ -60,12 +62,12 @@ SIGINT or SIGTERM end it cleanly within 10 s; a second one ends it at once. Noth
 }
 
 // stageCommand makes the commands that run one stage.
-func stageCommand(name, what, which string, stages func(a *app, names []string) ([]stage, error)) command {
+func stageCommand(name string, r role, what, which string, stages func(a *app, names []string) ([]stage, error)) command {
 	return command{
 		name: name, summary: what + "; as many processes as you like share the work",
 		help: `
 The processes share the work as Kafka consumer groups: each may be started more than once, on several machines. Brokers and a
-schema registry must be named in the configuration.`,
+schema registry must be named in the configuration. As with 'run', mistakes in the configuration end it, and systems are waited for.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var f stageFlags
 			f.flags(p, fs)
@@ -74,22 +76,22 @@ schema registry must be named in the configuration.`,
 				if err := noArguments(name, args); err != nil {
 					return err
 				}
-				return f.run(ctx, p, roleStage, func(a *app) ([]stage, error) { return stages(a, f.names()) })
+				return f.run(ctx, p, r, func(a *app) ([]stage, error) { return stages(a, f.names()) })
 			}
 		},
 	}
 }
 
 func captureCommand() command {
-	return stageCommand("capture", "tail the sources' change logs into topics", "sources", (*app).captureStages)
+	return stageCommand("capture", roleCapture, "tail the sources' change logs into topics", "sources", (*app).captureStages)
 }
 
 func transformCommand() command {
-	return stageCommand("transform", "make the views' products out of the captured rows", "views", (*app).transformStages)
+	return stageCommand("transform", roleTransform, "make the views' products out of the captured rows", "views", (*app).transformStages)
 }
 
 func sinkCommand() command {
-	return stageCommand("sink", "write the products into the sinks", "sinks", (*app).sinkStages)
+	return stageCommand("sink", roleSink, "write the products into the sinks", "sinks", (*app).sinkStages)
 }
 
 // run opens the app, makes its stages and serves them.
@@ -104,6 +106,9 @@ func (f *stageFlags) run(ctx context.Context, p *program, r role, stages func(*a
 func (a *app) runStages(ctx context.Context, p *program, stages func(*app) ([]stage, error)) error {
 	list, err := stages(a)
 	if err != nil {
+		return a.cfg.placedError("", err)
+	}
+	if err := a.preflight(ctx, list); err != nil {
 		return err
 	}
 	return a.serve(ctx, p, list)

@@ -219,8 +219,8 @@ func TestRunFromERPToShop(t *testing.T) {
 	if got := with("explain", "product", "7"); got.code != 0 || !strings.Contains(got.stdout, "its root row is gone") || !strings.Contains(got.stdout, "no row") {
 		t.Errorf("a deleted product that still has a price: %d %s", got.code, got.stdout)
 	}
-	if got := with("explain", "product", "77777"); got.code != 1 || !strings.Contains(got.stderr, "no such product") {
-		t.Errorf("a product that never was: %d %s", got.code, got.stdout)
+	if got := with("explain", "product", "77777"); got.code != 1 || !strings.Contains(got.stderr, `there is no product "77777"`) {
+		t.Errorf("a product that never was: %d %s", got.code, got.stderr)
 	}
 	if got := with("check", "-connect"); got.code != 0 || !strings.Contains(got.stdout, "ok      view product") || !strings.Contains(got.stdout, "ok      sink shop") {
 		t.Errorf("check of a running pipeline: %d\n%s%s", got.code, got.stdout, got.stderr)

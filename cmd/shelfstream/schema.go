@@ -11,7 +11,8 @@ func schemaCommand() command {
 	return command{
 		name: "config schema", summary: "print the JSON Schema of the configuration, for editors",
 		help: `
-Editors with a YAML language server complete and check a configuration that begins with
+Written to a file beside it (shelfstream config schema > shelfstream.schema.json), editors with a YAML language server complete and check a
+configuration that begins with
     # yaml-language-server: $schema=shelfstream.schema.json`,
 		setup: func(p *program, _ *flag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {

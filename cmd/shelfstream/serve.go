@@ -22,7 +22,13 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer endBeside()
-	admin, err := a.admin(ctx, stages, p.version)
+	running := make([]*patient, len(stages))
+	reporters := make([]status.Reporter, len(stages))
+	for i, s := range stages {
+		running[i] = newPatient(s, a.cfg, a.log)
+		reporters[i] = running[i]
+	}
+	admin, err := a.admin(ctx, stages, reporters, p.version)
 	if err != nil {
 		return err
 	}
@@ -43,14 +49,10 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 		page = "http://" + address
 	}
 	a.log.Info("pipeline starts", "pipeline", a.cfg.Name, "version", p.version, "status", page, "brokers", a.brokers, "registry", a.registryURL)
-	reporters := make([]status.Reporter, len(stages))
-	for i, s := range stages {
-		reporters[i] = s
-	}
 	wait.Go(func() { watchProgress(beside, reporters, p.screen, a.log) })
 
 	g, gctx := errgroup.WithContext(ctx)
-	for _, s := range stages {
+	for _, s := range running {
 		g.Go(func() error { return runStage(gctx, s) })
 	}
 	g.Go(func() error { return a.watchBroker(gctx) })
@@ -107,13 +109,13 @@ func runStage(ctx context.Context, s stage) error {
 }
 
 // admin opens the admin port; nil if it is off.
-func (a *app) admin(ctx context.Context, stages []stage, version string) (*status.Server, error) {
+func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Reporter, version string) (*status.Server, error) {
 	if a.cfg.Admin.Off() {
 		return nil, nil //nolint:nilnil // no admin port is no fault
 	}
 	cfg := status.Config{
 		Pipeline: a.cfg.Name, Version: version, Listen: a.cfg.Admin.Listen, Zone: a.cfg.Zone, Gatherer: a.metrics, MaxLag: a.cfg.Admin.ReadyLag,
-		Redact: a.cfg.Redact, Logger: a.log,
+		Redact: a.cfg.Redact, Logger: a.log, Reporters: reporters,
 		Parked: func(ctx context.Context, kind, name string, limit int) ([]status.Parked, error) {
 			rows, err := a.parked(ctx, kind, name, limit)
 			if errors.Is(err, errNoList) {
@@ -130,7 +132,6 @@ func (a *app) admin(ctx context.Context, stages []stage, version string) (*statu
 	}
 	explainers := map[string]explainer{}
 	for _, s := range stages {
-		cfg.Reporters = append(cfg.Reporters, s)
 		if e, ok := s.(explainer); ok {
 			explainers[s.Status().Name] = e
 		}

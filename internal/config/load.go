@@ -28,11 +28,10 @@ func Load(path string, env func(string) (string, bool)) (*Pipeline, error) {
 }
 
 func unreadable(path string, err error) *fault.Fault {
-	fix := "name the file with -config, readable for the user that runs shelfstream"
 	if errors.Is(err, fs.ErrNotExist) {
-		return &fault.Fault{Class: fault.Config, Where: path, What: "there is no such configuration file", Fix: fix}
+		return &fault.Fault{Class: fault.Config, Where: path, What: "there is no such configuration file", Fix: "name the file with -config, or in $SHELFSTREAM_CONFIG"}
 	}
-	return &fault.Fault{Class: fault.Config, Where: path, What: "the configuration cannot be read", Err: err, Fix: fix}
+	return &fault.Fault{Class: fault.Config, Where: path, What: "the configuration cannot be read", Err: err, Fix: "name a file with -config, readable for the user that runs shelfstream"}
 }
 
 // Parse is Load for data that was read already; file names it in messages and is where relative paths start.

@@ -173,6 +173,16 @@ func (s *Sink) Views() []string {
 	return views
 }
 
+// ViewOf is the view that one of the section's tables is made of, or "".
+func (s *Sink) ViewOf(table string) string {
+	for _, from := range s.froms() {
+		if from.table == table {
+			return firstPart(from.node.Value)
+		}
+	}
+	return ""
+}
+
 // Path makes a path of the configuration absolute: relative ones start from the configuration's folder.
 func (p *Pipeline) Path(name string) string {
 	if filepath.IsAbs(name) {

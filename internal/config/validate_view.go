@@ -130,7 +130,7 @@ func (v *validator) child(path []string, view *View, root *captured, c *Child) {
 	want := c.On.inOrderOf(key)
 	if want == nil { // it joins by something else
 		v.fail(append(path, "on"), fmt.Sprintf("it joins on %s of %s, and a child belongs to its root by the root's key, here %s", listed(c.On.Roots()), view.From, listed(key)),
-			fmt.Sprintf("write '%s' with the child's columns, or make it a lookup: %s", keyJoin(key), v.asLookup(t)))
+			fmt.Sprintf("write '%s' with the child's columns, or make it a lookup: %s; or correct the view's key if that is not the primary key", keyJoin(key), v.asLookup(t)))
 		return
 	}
 	right := slices.Equal(t.PartitionBy, want)
