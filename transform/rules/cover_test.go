@@ -21,23 +21,25 @@ func TestCover(t *testing.T) {
     include: no <> 13
   - name: last
     set: { last: 1 }
-`)}}, Env{View: "v", Root: root})
+  - name: empty
+    list: { from: rows, set: { all: { no: no } } }
+`)}}, Env{View: "v", Root: root, Children: []Child{{Name: "rows", Table: root}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	info := prog.Rules()
-	if want := (RuleInfo{Name: "big", Layer: "customer", File: "r.yaml", Line: 4}); len(info) != 4 || info[1] != want {
+	if want := (RuleInfo{Name: "big", Layer: "customer", File: "r.yaml", Line: 4}); len(info) != 5 || info[1] != want {
 		t.Fatalf("rules %+v", info)
 	}
 	hits := make([]Hits, len(info))
 	e := prog.NewEvaluator()
 	for _, row := range [][]schemas.Value{{schemas.Int(1), schemas.Null}, {schemas.Int(11), schemas.Text("x")}, {schemas.Int(13), schemas.Null}} {
 		var res Result
-		if err := e.Cover(&Input{Root: row, Now: time.Unix(0, 0)}, &res, hits); err != nil {
+		if err := e.Cover(&Input{Root: row, Children: make([][][]schemas.Value, 1), Now: time.Unix(0, 0)}, &res, hits); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if want := []Hits{{3, 3, 1}, {3, 2, 2}, {3, 3, 3}, {2, 2, 2}}; !slices.Equal(hits, want) {
+	if want := []Hits{{3, 3, 1}, {3, 2, 2}, {3, 3, 3}, {2, 2, 2}, {2, 2, 0}}; !slices.Equal(hits, want) {
 		t.Errorf("got %v, want %v", hits, want)
 	}
 }

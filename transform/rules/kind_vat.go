@@ -192,20 +192,27 @@ func (k *vatRule) codeOf(m *machine, code *code, from string) string {
 // amount = gross - net. With an exempt part E below the price, gross = (net × (100 + rate) - E × rate) ÷ 100, net = (gross × 100 + E × rate) ÷ (100 + rate).
 func (k *vatRule) calculate(m *machine, made []schemas.Value, price, exempt schemas.Value, at site) {
 	rate := made[vatRate]
-	switch {
-	case exempt.Kind == schemas.KindNull || exempt.Sign() < 0 || price.Sign() < 0:
-		exempt = schemas.Int(0)
-	case compareNumbers(exempt, price) > 0:
-		exempt = price
-	}
 	sum := exactly{}
-	factor, untaxed := sum.add(rate, schemas.Int(100)), sum.mul(exempt, rate)
+	factor, hundred, untaxed := sum.add(rate, schemas.Int(100)), schemas.Int(100), schemas.Null
+	if exempt.Kind != schemas.KindNull && exempt.Sign() > 0 && price.Sign() > 0 {
+		if compareNumbers(exempt, price) > 0 {
+			exempt = price
+		}
+		untaxed = sum.mul(exempt, rate)
+	}
+	var p schemas.Value
 	if k.gross == nil {
 		made[vatNet] = price
-		made[vatGross] = sum.quo(sum.sub(sum.mul(price, factor), untaxed), schemas.Int(100), k.round, schemas.HalfUp)
+		if p = sum.mul(price, factor); untaxed.Kind != schemas.KindNull {
+			p = sum.sub(p, untaxed)
+		}
+		made[vatGross] = sum.quo(p, hundred, k.round, schemas.HalfUp)
 	} else {
 		made[vatGross] = price
-		made[vatNet] = sum.quo(sum.add(sum.mul(price, schemas.Int(100)), untaxed), factor, k.netRound, schemas.HalfUp)
+		if p = sum.mul(price, hundred); untaxed.Kind != schemas.KindNull {
+			p = sum.add(p, untaxed)
+		}
+		made[vatNet] = sum.quo(p, factor, k.netRound, schemas.HalfUp)
 	}
 	made[vatAmount] = sum.round(sum.sub(made[vatGross], made[vatNet]), k.round)
 	if sum.err != nil {
