@@ -18,7 +18,10 @@ func (st *statements) leaving(ctx context.Context, q querier, limit, rows int) e
 	for i, p := range st.vp.tables {
 		t := &st.tables[i]
 		t.left.reset()
-		b.chunks(fmt.Sprintf("SELECT %d, %s FROM %s WHERE ", i, quoteNames(p.names(p.keyParentFirst())), quoteName(p.name)), t.trim, t.trims, len(" OR "), "")
+		// A few products at a time and always by the index of the key: of many conditions the optimizer would rather compare each of them with every row of
+		// the table, which takes seconds while the table grows.
+		head := fmt.Sprintf("SELECT %d, %s FROM %s%s WHERE ", i, quoteNames(p.names(p.keyParentFirst())), quoteName(p.name), p.byKey)
+		b.chunksOf(fewKeys, head, t.trim, t.trims, len(" OR "), "")
 	}
 	for _, packet := range b.finish() {
 		if err := st.readLeaving(ctx, q, packet); err != nil {
