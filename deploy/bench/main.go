@@ -86,6 +86,9 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := b.servers.load(ctx, b.rows); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
 	if err := b.readResults(*out); err != nil {
 		return err
 	}
