@@ -255,6 +255,33 @@ cases:
 	}
 }
 
+// TestUpdateLeaves: a value that goes on over two lines is replaced whole; one that two steps share gets the first one's; a file that the update would break
+// stays as it is.
+func TestUpdateLeaves(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "shop.yaml")
+	if err := os.WriteFile(filepath.Join(dir, "shop.rules.yaml"), []byte(shopRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ before, after string }{
+		{"    expect:\n      title: two\n        lines\n      price: null\n", "    expect:\n      title: SAW\n      price: null\n"},
+		{"    expect: &e { title: x }\n    then: [{ rows: { product: { no: A, name: file } }, expect: *e }]\n", "    expect: &e { title: SAW }\n    then: [{ rows: { product: { no: A, name: file } }, expect: *e }]\n"},
+		{"    expect: { title: &t x, price: null }\n", "    expect: { title: &t x, price: null }\n"},
+	} {
+		head := shopHead + "cases:\n  - name: a\n    now: 2026-03-28\n    rows: { product: { no: A, name: saw } }\n"
+		if err := os.WriteFile(file, []byte(head+c.before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run([]string{file}, Options{Update: true}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if err != nil || string(got) != head+c.after {
+			t.Errorf("%v, got:\n%s", err, strings.TrimPrefix(string(got), head))
+		}
+	}
+}
+
 // TestFaults: what is wrong in a case file is told all at once, each with its place and remedy.
 func TestFaults(t *testing.T) {
 	_, err := Load([]string{"cases/shop.yaml", "cases/none.yaml"}, reader(map[string]string{"cases/shop.rules.yaml": shopRules, "cases/shop.yaml": shopHead + `  broken: { a: strange, b: "int = x" }

@@ -51,11 +51,21 @@ func (s *source) end(n *yaml.Node) int {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		return s.block(n)
 	}
-	// A plain scalar as it stands in the file; one that goes on over several lines is cut at the first.
-	if rest := s.data[at:]; bytes.HasPrefix(rest, []byte(n.Value)) {
-		return at + len(n.Value)
+	return s.plain(at, n.Value)
+}
+
+// plain is the offset behind a scalar without quotes; where it goes on over several lines, each blank of its value stands for a line's end and the next
+// one's indentation. Something else before it (an anchor) makes it the rest of the line, which updated then refuses if that breaks the file.
+func (s *source) plain(at int, value string) int {
+	from := at
+	for _, word := range bytes.Fields([]byte(value)) {
+		at += len(s.data[at:]) - len(bytes.TrimLeft(s.data[at:], " \t\r\n"))
+		if !bytes.HasPrefix(s.data[at:], word) {
+			return from + len(bytes.TrimRight(s.line(from), " \t\r"))
+		}
+		at += len(word)
 	}
-	return at + len(bytes.TrimRight(s.line(at), " \t\r"))
+	return at
 }
 
 // line is what is left of the line at an offset.

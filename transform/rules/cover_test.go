@@ -22,8 +22,8 @@ func TestCover(t *testing.T) {
   - name: last
     set: { last: 1 }
   - name: empty
-    list: { from: rows, set: { all: { no: no } } }
-`)}}, Env{View: "v", Root: root, Children: []Child{{Name: "rows", Table: root}}})
+    list: { from: lines, set: { all: { no: no } } }
+`)}}, Env{View: "v", Root: root, Children: []Child{{Name: "lines", Table: root}}})
 	if err != nil {
 		t.Fatal(err)
 	}
