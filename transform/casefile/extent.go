@@ -58,7 +58,7 @@ func (s *source) end(n *yaml.Node) int {
 // one's indentation. Something else before it (an anchor) makes it the rest of the line, which updated then refuses if that breaks the file.
 func (s *source) plain(at int, value string) int {
 	from := at
-	for _, word := range bytes.Fields([]byte(value)) {
+	for word := range bytes.FieldsSeq([]byte(value)) {
 		at += len(s.data[at:]) - len(bytes.TrimLeft(s.data[at:], " \t\r\n"))
 		if !bytes.HasPrefix(s.data[at:], word) {
 			return from + len(bytes.TrimRight(s.line(from), " \t\r"))
