@@ -30,6 +30,9 @@ type lab struct {
 	clock    *labClock
 	stateDir string
 	seq      int64
+	// brokerAddr and registryURL are for tests that speak to them on their own.
+	brokerAddr  string
+	registryURL string
 }
 
 type labTable struct {
@@ -88,10 +91,13 @@ func check(t *testing.T, err error) {
 	}
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T) *lab { return newLabOn(t, embedded.Config{Listen: "127.0.0.1:0"}) }
+
+// newLabOn makes a lab on a broker of a test's own settings.
+func newLabOn(t *testing.T, cfg embedded.Config) *lab {
 	t.Helper()
 	ctx := t.Context()
-	broker, err := embedded.Start(embedded.Config{Listen: "127.0.0.1:0"})
+	broker, err := embedded.Start(cfg)
 	check(t, err)
 	t.Cleanup(func() { _ = broker.Close() })
 	client, err := kafka.Open(kafka.Config{Brokers: []string{broker.Addr()}})
@@ -103,7 +109,7 @@ func newLab(t *testing.T) *lab {
 	t.Cleanup(web.Close)
 	l := &lab{
 		t: t, client: client, registry: registry.NewClient(web.URL), tables: map[string]*labTable{}, stateDir: t.TempDir(),
-		clock: &labClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
+		clock: &labClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, brokerAddr: broker.Addr(), registryURL: web.URL,
 	}
 	l.producer, err = client.NewProducer(ctx, kafka.ProducerConfig{})
 	check(t, err)

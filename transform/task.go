@@ -373,11 +373,13 @@ func (t *task) commit(ctx context.Context, b *pebble.Batch) error {
 	return nil
 }
 
-// forgetBatch drops what was not committed: a run that broke leaves rows behind, which the next one reads again.
+// forgetBatch drops what was not committed: a run that broke leaves rows behind, which the next one reads again. Its feeds go too: their offsets
+// cover those rows, and the next commit would save them.
 func (t *task) forgetBatch() {
 	if t.batch != nil {
 		t.batch.Reset()
 	}
+	t.feeds = nil
 	t.owners = map[string][]byte{}
 }
 
