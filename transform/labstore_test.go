@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"shelfstream/internal/kafka"
+	"shelfstream/internal/kafka/embedded"
 	"shelfstream/schemas"
 )
 
@@ -84,12 +86,11 @@ func (l *lab) reconnect() {
 	l.t.Cleanup(func() { _ = producer.Close(context.Background()) })
 }
 
-// byHand makes one task of a view as a runner would, for tests that stop it between two of its steps.
+// byHand makes one task of a view as a runner would, for tests that stop it between two of its steps; they close its store.
 func (l *lab) byHand(cfg Config, partition int32) *task {
 	l.t.Helper()
 	store, err := OpenStore(l.stateDir, StoreOptions{CacheMB: 8})
 	check(l.t, err)
-	l.t.Cleanup(func() { _ = store.db.Flush() })
 	cfg.Store = store
 	r, err := NewRunner(cfg)
 	check(l.t, err)
@@ -113,3 +114,6 @@ func inPartition(p int32, n int) []int64 {
 	}
 	return slices.Clip(out)
 }
+
+// compacting is a broker that compacts all the time.
+var compacting = embedded.Config{Listen: "127.0.0.1:0", Compaction: 20 * time.Millisecond}

@@ -20,11 +20,14 @@ import (
 // Facts about a task.
 const (
 	metaLayout = "layout" // what the keys of the store depend on; another value means to rebuild
-	metaRules  = "rules"  // the program's hash; another value means to evaluate everything
+	metaRules  = "rules"  // evaluationHash; another value means to evaluate everything
 	metaOutput = "output" // next offset of the cleaned topic that the emitted hashes know of
 	metaParked = "parked" // the same for the parked topic
-	metaAlive  = "alive"  // when the task last wrote, ms
+	metaAlive  = "alive"  // when the task had last read all its inputs, ms
 )
+
+// aliveEvery is how often metaAlive is written while nothing else is.
+const aliveEvery = time.Minute
 
 // restore brings the store in line with the topics before anything is evaluated.
 func (t *task) restore(ctx context.Context) error {
@@ -100,15 +103,33 @@ func (t *task) checkLayout() error {
 	if err := t.wipe(); err != nil {
 		return err
 	}
+	// The state is as old as its first row: what is read from now on may lose its tombstone before the rest is read.
+	alive := binary.BigEndian.AppendUint64(nil, uint64(t.clock().UnixMilli()))
+	if err := t.store.db.Set(t.prefix.meta(nil, metaAlive), alive, pebble.NoSync); err != nil {
+		return fmt.Errorf("write the state store: %w", err)
+	}
 	return t.store.db.Set(k, want, pebble.Sync)
+}
+
+// stayAlive notes that all inputs were read up to now. Nothing less counts: a task that starts and fails, again and again, grows old.
+func (t *task) stayAlive(b *pebble.Batch) error {
+	now := t.clock()
+	if b.Empty() && now.Sub(t.alive).Abs() < aliveEvery {
+		return nil
+	}
+	t.alive = now
+	if err := b.Set(t.prefix.meta(nil, metaAlive), binary.BigEndian.AppendUint64(nil, uint64(now.UnixMilli())), nil); err != nil {
+		return fmt.Errorf("add to a state batch: %w", err)
+	}
+	return nil
 }
 
 // checkRules makes every product wait if the rules are not those under which the state was evaluated.
 func (t *task) checkRules(ctx context.Context) error {
-	want := t.program.Hash()
+	want := t.evaluationHash()
 	k := t.prefix.meta(nil, metaRules)
 	have, err := t.store.get(nil, k)
-	if err != nil || bytes.Equal(have, want[:]) {
+	if err != nil || bytes.Equal(have, want) {
 		return err
 	}
 	lower := t.prefix.key(nil, kindProduct)
@@ -137,10 +158,21 @@ func (t *task) checkRules(ctx context.Context) error {
 	if err := it.Close(); err != nil {
 		return fmt.Errorf("read the state store: %w", err)
 	}
-	if err := b.Set(k, want[:], nil); err != nil {
+	if err := b.Set(k, want, nil); err != nil {
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
 	return t.commitApplied(ctx)
+}
+
+// evaluationHash tells what products are made by: the program, and the order in which it is given rows.
+func (t *task) evaluationHash() []byte {
+	program := t.program.Hash()
+	h := sha256.New()
+	h.Write(program[:])
+	for _, in := range t.layout.inputs {
+		fmt.Fprintf(h, "%v", in.order)
+	}
+	return h.Sum(nil)
 }
 
 // restoreMarks reads the marks that an earlier run left.
@@ -266,19 +298,15 @@ func (t *task) openFeeds(ctx context.Context) error {
 		if in.kind == inputGroups {
 			continue
 		}
-		partitions := []int32{t.partition}
-		if in.kind == inputLookup || in.scattered {
-			n, err := t.client.Partitions(ctx, in.topic)
-			if err != nil {
-				return fmt.Errorf("look at %s: %w", in.topic, err)
-			}
-			partitions = partitions[:0]
-			for p := range int32(n) {
-				partitions = append(partitions, p)
-			}
+		ends, err := t.client.EndOffsets(ctx, in.topic)
+		if err != nil {
+			return fmt.Errorf("find the ends of %s: %w", in.topic, err)
 		}
-		for _, p := range partitions {
-			if err := t.openFeed(ctx, in, p); err != nil {
+		for p, end := range ends {
+			if in.kind != inputLookup && !in.scattered && int32(p) != t.partition {
+				continue
+			}
+			if err := t.openFeed(ctx, in, int32(p), end); err != nil {
 				return err
 			}
 		}
@@ -286,8 +314,9 @@ func (t *task) openFeeds(ctx context.Context) error {
 	return nil
 }
 
-// openFeed begins to fetch one partition, or adds an input to those that its rows are for. The offset stands under the first of them.
-func (t *task) openFeed(ctx context.Context, in *input, partition int32) error {
+// openFeed begins to fetch one partition, or adds an input to those that its rows are for. The offset stands under the first of them. end is
+// the partition's; a state that is past it would wait for the topic to grow that far, and never see what it holds.
+func (t *task) openFeed(ctx context.Context, in *input, partition int32, end int64) error {
 	at := slices.IndexFunc(t.feeds, func(f *feed) bool { return f.topic == in.topic && f.partition == partition })
 	if at >= 0 {
 		t.feeds[at].ins = append(t.feeds[at].ins, in)
@@ -304,6 +333,9 @@ func (t *task) openFeed(ctx context.Context, in *input, partition int32) error {
 		return fmt.Errorf("find the start of %s: %w", in.topic, err)
 	}
 	f.saved = f.next
+	if f.next > end {
+		return t.inputLost(f, &kafka.OffsetOutOfRangeError{Topic: in.topic, Partition: partition, Offset: f.next, End: end})
+	}
 	t.feeds = append(t.feeds, f)
 	t.fetcher.Add(in.topic, partition, f.next)
 	return nil
@@ -332,7 +364,7 @@ func (t *task) saveOffset(b *pebble.Batch, f *feed) error {
 	return nil
 }
 
-// saveOutput notes how much of the output the store knows, and that it is alive.
+// saveOutput notes how much of the output the store knows.
 func (t *task) saveOutput(b *pebble.Batch, mark *kafka.Mark) error {
 	for topic, meta := range map[string]string{t.topic: metaOutput, t.parked: metaParked} {
 		if next, ok := mark.Next(topic, t.partition); ok {
@@ -343,9 +375,6 @@ func (t *task) saveOutput(b *pebble.Batch, mark *kafka.Mark) error {
 				return fmt.Errorf("add to a state batch: %w", err)
 			}
 		}
-	}
-	if err := b.Set(t.prefix.meta(nil, metaAlive), binary.BigEndian.AppendUint64(nil, uint64(t.clock().UnixMilli())), nil); err != nil {
-		return fmt.Errorf("add to a state batch: %w", err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package transform
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -63,6 +62,7 @@ type task struct {
 	owners   map[string][]byte // child and lookup owners changed in the batch not yet committed
 	batch    *pebble.Batch
 	buf      []byte
+	alive    time.Time // when metaAlive was last written
 
 	watch observer
 }
@@ -139,6 +139,7 @@ func (t *task) open(ctx context.Context) error {
 	t.fetcher = t.client.NewFetcher(kafka.FetchConfig{MaxBytes: fetchBytes, PartitionBytes: fetchPartitionBytes, ReadCommitted: true})
 	t.dirty = newDirtySet(t.dirtyLimit)
 	t.forgetBatch()
+	t.alive = time.Time{}
 	t.eval = newEvaluation(t)
 	return nil
 }
@@ -263,15 +264,21 @@ func (t *task) advance(ctx context.Context, tgt *target) error {
 			if err := t.fill(ctx, f); err != nil {
 				return err
 			}
+			if f.batch == nil {
+				continue // the topic begins later
+			}
 			if err := t.consume(ctx, f, want); err != nil {
 				return err
 			}
 		}
 	}
+	if err := t.stayAlive(t.openBatch()); err != nil {
+		return err
+	}
 	return t.commitApplied(ctx)
 }
 
-// fill sees to it that the feed has a batch, whatever its offset.
+// fill sees to it that the feed has a batch, whatever its offset; none where the topic turned out to begin later.
 func (t *task) fill(ctx context.Context, f *feed) error {
 	if f.batch != nil {
 		return nil
@@ -341,11 +348,7 @@ func (t *task) commitApplied(ctx context.Context) error {
 	if t.batch == nil || t.batch.Empty() {
 		return nil
 	}
-	alive := binary.BigEndian.AppendUint64(nil, uint64(t.clock().UnixMilli()))
-	if err := t.batch.Set(t.prefix.meta(nil, metaAlive), alive, nil); err != nil {
-		return fmt.Errorf("add to a state batch: %w", err)
-	}
-	n := t.batch.Count() - 1
+	n := t.batch.Count()
 	if err := t.commit(ctx, t.batch); err != nil {
 		return err
 	}
