@@ -190,18 +190,18 @@ func TestSeveralSourcesTear(t *testing.T) {
 			_, changed, err := f.next(nil, false)
 			check(t, err)
 			add(0, pair(5, 5), 50)
-			time.Sleep(2 * tearAfter)
+			<-time.After(2 * tearAfter)
 			synctest.Wait()
 			if f.newest() != nil {
 				t.Error("a target though one task has announced nothing")
 			}
 			add(1, pair(6, 4), 60)
-			time.Sleep(tearAfter / 2)
+			<-time.After(tearAfter / 2)
 			add(1, pair(7, 4), 70)
 			if f.newest() != nil {
 				t.Error("torn too soon")
 			}
-			time.Sleep(tearAfter)
+			<-time.After(tearAfter)
 			synctest.Wait()
 			tgt := f.newest()
 			if !both {
@@ -228,7 +228,7 @@ func TestSeveralSourcesTear(t *testing.T) {
 			add(1, pair(8, 8), 81)
 			add(0, pair(9, 9), 90)
 			add(1, pair(9, 9), 91)
-			time.Sleep(2 * tearAfter)
+			<-time.After(2 * tearAfter)
 			synctest.Wait()
 			if tgt = f.newest(); tgt.cut.String() != "a@9,b@9" || f.torn != 1 {
 				t.Errorf("cut %v, torn %d times", tgt.cut, f.torn)

@@ -224,11 +224,17 @@ func (l *whole) compare(ws []*worker, round int) {
 // TestIncrementalEqualsWhole: whatever happens to the rows, and however often the process ends, loses its state or lets time pass, the views are
 // what an evaluation from nothing gives, byte for byte.
 func TestIncrementalEqualsWhole(t *testing.T) {
-	operations, rounds := 10_000, 5
+	operations, rounds, seeds := 10_000, 5, uint64(3)
 	if testing.Short() {
-		operations, rounds = 1500, 2
+		operations, rounds, seeds = 1500, 2, 1
 	}
-	l := newWhole(t, 1)
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { incrementalEqualsWhole(t, seed, operations, rounds) })
+	}
+}
+
+func incrementalEqualsWhole(t *testing.T, seed uint64, operations, rounds int) {
+	l := newWhole(t, seed)
 	ws := l.startAll(l.views("t")...)
 	const legs = 4 // of a round, each with an end of the process or a jump of the clock
 	for round := range rounds {

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,7 @@ func (l *lab) body(framed []byte) string {
 	}
 	_, b, err := schemas.ParseFrame(framed)
 	check(l.t, err)
-	return fmt.Sprintf("%x", b)
+	return hex.EncodeToString(b)
 }
 
 // sequence is every record of a cleaned topic, partition by partition in the order of the log, as "key=value" of their bytes.
