@@ -48,6 +48,7 @@ var cases = []struct {
 	name string
 	run  func(*bench, context.Context) error
 }{
+	{"eval", (*bench).eval},
 	{"pg_snapshot", (*bench).snapshot},
 	{"pg_backlog", (*bench).backlog},
 	{"latency", (*bench).latency},
