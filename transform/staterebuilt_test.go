@@ -54,7 +54,12 @@ func TestTaskThatNeverCatchesUpGrowsOld(t *testing.T) {
 	g := l.gate()
 	cfg := l.config(labRules)
 	cfg.DeleteRetention = 7 * 24 * time.Hour
+	// One rate stays at the beginning, as the embedded log has its topics begin at what compaction left first.
+	others := inPartition(partitionOf(1), 4)
+	l.put("rate", num(others[1]), dec(100))
+	l.flush()
 	l.put("rate", num(1), dec(2500))
+	l.flush()
 	nos := inPartition(0, 3)
 	for _, no := range nos {
 		l.product(no, 1)
@@ -77,12 +82,11 @@ func TestTaskThatNeverCatchesUpGrowsOld(t *testing.T) {
 	}
 	l.del("rate", num(1))
 	l.flush()
-	others := inPartition(partitionOf(1), 3)
-	l.put("rate", num(others[1]), dec(1500))
-	l.flush()
 	l.put("rate", num(others[2]), dec(1500))
+	l.flush()
+	l.put("rate", num(others[3]), dec(1500))
 	l.checkpoint()
-	l.eventually("the log forgot the rate and its tombstone", func() bool { return l.recordsIn("t.erp.rate") <= 2 })
+	l.eventually("the log forgot the rate and its tombstone", func() bool { return l.recordsIn("t.erp.rate") <= 3 })
 	g.status.Store(0)
 	l.settled(w)
 	if n := w.Status().Parked; n != 3 {
