@@ -48,6 +48,8 @@ type evaluation struct {
 	value    []byte
 	headers  []kafka.Header
 	pending  []chunk
+	// published are the kept fields of what was emitted last; see previous.
+	published []schemas.Value
 }
 
 // rowOrigin says where a row of the product came from; the row tells it apart after sorting.
@@ -63,6 +65,7 @@ type facts struct {
 	parked  []byte // JSON
 	wake    []byte // instant 8
 	joins   []byte
+	kept    []byte // the kept fields, in Avro
 }
 
 // chunk is evaluated products on their way: the batch is written once the records before mark are acknowledged.
@@ -90,7 +93,13 @@ func (e *evaluation) run(ctx context.Context, tgt *target) (int, error) {
 	e.headers = append(e.headers[:0],
 		kafka.Header{Key: headerSourceTS, Value: fmt.Appendf(nil, "%d", tgt.commitUS/1000)},
 		kafka.Header{Key: headerPos, Value: []byte(tgt.position)})
+	t.guarding.begin()
 	emitted, err := e.all(ctx)
+	if err == nil {
+		var late int
+		late, err = e.decide(ctx, tgt)
+		emitted += late
+	}
 	if e.iter != nil {
 		err = errors.Join(err, e.iter.Close())
 		e.iter = nil
@@ -159,6 +168,9 @@ func (e *evaluation) chunks(ctx context.Context, products func(func(string) bool
 
 // seal queues a batch behind the records that it stands for, and keeps at most two on their way.
 func (e *evaluation) seal(ctx context.Context, batch *pebble.Batch) error {
+	if err := e.t.saveProducts(batch); err != nil {
+		return err
+	}
 	e.pending = append(e.pending, chunk{batch: batch, mark: e.t.producer.Mark()})
 	if len(e.pending) > 2 {
 		return e.settle(ctx)
@@ -225,11 +237,17 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 	if err != nil {
 		return false, e.park(ctx, batch, product, err)
 	}
+	hash := xxhash.Sum64(e.value)
+	same := len(e.facts.emitted) >= 8 && binary.BigEndian.Uint64(e.facts.emitted) == hash
+	if !same {
+		if ok, err := e.admit(ctx, batch, product, e.result.Row); err != nil || !ok {
+			return false, err
+		}
+	}
 	if err := e.unpark(ctx, batch, product); err != nil {
 		return false, err
 	}
-	hash := xxhash.Sum64(e.value)
-	if len(e.facts.emitted) >= 8 && binary.BigEndian.Uint64(e.facts.emitted) == hash {
+	if same {
 		return false, nil
 	}
 	return true, e.emit(ctx, batch, product, hash)
@@ -241,6 +259,12 @@ func (e *evaluation) emit(ctx context.Context, batch *pebble.Batch, product []by
 		return fmt.Errorf("emit: %w", err)
 	}
 	t.metrics.emitted.Inc()
+	if !e.isPublished() {
+		t.guarding.count(t, 1)
+	}
+	if err := e.saveKept(batch, product); err != nil {
+		return err
+	}
 	return t.saveEmitted(batch, product, hash, e.keyBytes)
 }
 
@@ -258,16 +282,25 @@ func (e *evaluation) gone(ctx context.Context, batch *pebble.Batch, product []by
 // withdraw sends a tombstone if the product was ever emitted.
 func (e *evaluation) withdraw(ctx context.Context, batch *pebble.Batch, product []byte) (bool, error) {
 	t := e.t
+	if ok, err := e.admit(ctx, batch, product, nil); err != nil || !ok {
+		return false, err
+	}
 	if err := e.unpark(ctx, batch, product); err != nil {
 		return false, err
 	}
-	if len(e.facts.emitted) < 16 {
+	if !e.isPublished() {
 		return false, nil
 	}
 	if err := t.producer.Produce(ctx, t.topic, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: e.facts.emitted[16:], Headers: e.headers}); err != nil {
 		return false, fmt.Errorf("emit: %w", err)
 	}
 	t.metrics.tombstones.Inc()
+	t.guarding.count(t, -1)
+	if t.kept != nil {
+		if err := t.deleteFact(batch, product, slotKept); err != nil {
+			return false, err
+		}
+	}
 	return true, t.deleteFact(batch, product, slotEmitted)
 }
 
@@ -295,6 +328,8 @@ func (e *evaluation) load(ctx context.Context, product []byte) error {
 				e.facts.wake = raw
 			case slotJoins:
 				e.facts.joins = raw
+			case slotKept:
+				e.facts.kept = raw
 			}
 			continue
 		}
@@ -323,6 +358,11 @@ func (e *evaluation) load(ctx context.Context, product []byte) error {
 	}
 	if e.t.layout.groups() {
 		e.loadGroup()
+	}
+	if e.in.Previous = nil; e.t.kept != nil && e.t.kept.rules > 0 {
+		if p := e.previous(); p != nil {
+			e.in.Previous = p[:e.t.kept.rules]
+		}
 	}
 	return bad
 }

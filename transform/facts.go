@@ -16,7 +16,8 @@ import (
 	"shelfstream/schemas"
 )
 
-// ParkedProduct is the value of a record of the parked topic: why a product is held. The shop keeps its last good version.
+// ParkedProduct is the value of a record of the parked topic: why the shop keeps its last good version of a product. The product is parked (a rule or a
+// field stopped it), or guards hold its change.
 type ParkedProduct struct {
 	View  string    `json:"view"`
 	Key   string    `json:"key"`
@@ -24,12 +25,14 @@ type ParkedProduct struct {
 	What  string    `json:"what"`
 	Fix   string    `json:"fix,omitempty"`
 	Since time.Time `json:"since"`
-}
-
-// parkedFact is what the store keeps of a parked product; Record is its key in the topics.
-type parkedFact struct {
-	ParkedProduct
-	Record []byte `json:"record"`
+	// Held are the guards that hold the product, Before and After what one of them would let happen to it.
+	Held   []string `json:"held,omitempty"`
+	Before string   `json:"before,omitempty"`
+	After  string   `json:"after,omitempty"`
+	// Skipped says that an operator left the product out of the list, until its rows change.
+	Skipped *Skip `json:"skipped,omitempty"`
+	// Signals is the offset in the signals topic up to which requests came before this.
+	Signals int64 `json:"signals,omitempty"`
 }
 
 func (t *task) fact(product []byte, slot byte) []byte {
@@ -49,21 +52,6 @@ func (t *task) deleteFact(b *pebble.Batch, product []byte, slot byte) error {
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
 	return nil
-}
-
-// setParked keeps the reason with the product (nil: no longer) and the product in the list of parked ones.
-func (t *task) setParked(b *pebble.Batch, product, fact []byte) error {
-	listed := append(t.prefix.key(nil, kindParked), product...)
-	if fact == nil {
-		if err := b.Delete(listed, nil); err != nil {
-			return fmt.Errorf("add to a state batch: %w", err)
-		}
-		return t.deleteFact(b, product, slotParked)
-	}
-	if err := b.Set(listed, nil, nil); err != nil {
-		return fmt.Errorf("add to a state batch: %w", err)
-	}
-	return t.setFact(b, product, slotParked, fact)
 }
 
 // saveEmitted notes what the output topic holds of a product.
@@ -87,13 +75,18 @@ func (e *evaluation) park(ctx context.Context, b *pebble.Batch, product []byte, 
 	} else if errors.As(cause, &ce) {
 		p.Where, p.Fix = "field "+ce.Column, "round or shorten the value in the rule that sets the field"
 	}
-	if e.facts.parked != nil {
-		var old parkedFact
-		if json.Unmarshal(e.facts.parked, &old) == nil {
-			p.Since, p.Record = old.Since, old.Record
-			if old.What == p.What && old.Where == p.Where {
-				return nil
-			}
+	old := e.parkedFact()
+	if old == nil {
+		p.Signals = t.signals.end()
+	} else {
+		p.Since, p.Record, p.Signals, p.Applied = old.Since, old.Record, old.Signals, old.Applied
+		p.Held, p.Before, p.After = old.Held, old.Before, old.After
+		p.Skipped = e.stillSkipped(old)
+		if old.What == p.What && old.Where == p.Where && p.Skipped == old.Skipped {
+			return nil
+		}
+		if p.Skipped == nil && old.Skipped != nil {
+			p.Signals = t.signals.end()
 		}
 	}
 	if p.Record == nil {
@@ -102,23 +95,10 @@ func (e *evaluation) park(ctx context.Context, b *pebble.Batch, product []byte, 
 	if p.Record == nil {
 		// Not even the key can be read, so there is nothing to name in a topic: keep the fact in the state and the log.
 		t.log.Error("product parked", "view", p.View, "product", p.Key, "error", cause)
-	} else {
-		value, err := json.Marshal(p.ParkedProduct)
-		if err != nil {
-			return fmt.Errorf("describe a parked product: %w", err)
-		}
-		if err := t.producer.Produce(ctx, t.parked, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: p.Record, Value: value}); err != nil {
-			return fmt.Errorf("emit: %w", err)
-		}
+	} else if err := e.report(ctx, &p); err != nil {
+		return err
 	}
-	fact, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("describe a parked product: %w", err)
-	}
-	if e.facts.parked == nil {
-		t.watch.set(func(o *observer) { o.parked++ })
-	}
-	return t.setParked(b, product, fact)
+	return t.setParked(b, product, old, &p)
 }
 
 // recordKey is the product's key in the output topics, from its root row or from what was emitted; nil if neither is there.
@@ -147,14 +127,13 @@ func (e *evaluation) unpark(ctx context.Context, b *pebble.Batch, product []byte
 		return nil
 	}
 	t := e.t
-	var p parkedFact
-	if err := json.Unmarshal(e.facts.parked, &p); err == nil && p.Record != nil {
+	p := e.parkedFact()
+	if p != nil && p.Record != nil {
 		if err := t.producer.Produce(ctx, t.parked, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: p.Record}); err != nil {
 			return fmt.Errorf("emit: %w", err)
 		}
 	}
-	t.watch.set(func(o *observer) { o.parked-- })
-	return t.setParked(b, product, nil)
+	return t.setParked(b, product, p, nil)
 }
 
 // schedule keeps the product's next instant in the time index; a zero or past instant means none.
@@ -187,14 +166,10 @@ func displayKey(product []byte) string {
 }
 
 // restoredPark makes the store's fact from a record of the parked topic.
-func restoredPark(r *kafka.Record) []byte {
-	p := parkedFact{Record: bytes.Clone(r.Key)}
-	if err := json.Unmarshal(r.Value, &p.ParkedProduct); err != nil {
+func restoredPark(r *kafka.Record) *parkedFact {
+	p := &parkedFact{Record: bytes.Clone(r.Key)}
+	if err := json.Unmarshal(r.Value, &p.ParkedProduct); err != nil || p.What == "" {
 		p.What = "unknown: the record in the parked topic cannot be read"
 	}
-	fact, err := json.Marshal(p)
-	if err != nil {
-		return []byte("{}")
-	}
-	return fact
+	return p
 }

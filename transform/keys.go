@@ -15,6 +15,7 @@ import (
 //	r <lookup> <join value> <product>     products that look a value up, whether a row is there or not
 //	d <product>                           the product waits to be evaluated
 //	q <product>                           the product is parked
+//	h <product>                           a change of the product is held by a guard
 //	w <instant, 8 bytes> <product>        the product changes by itself at the instant
 //	o <input> <partition, 2 bytes>        next offset of an input
 //	m <name>                              facts about the task
@@ -32,15 +33,17 @@ const (
 	kindOffset     = 'o'
 	kindMeta       = 'm'
 	kindParked     = 'q'
+	kindHeld       = 'h'
 )
 
 // Slots of a product that are not rows.
 const (
 	slotFirstFact = 0xf0
 	slotEmitted   = 0xf0 // emitted
-	slotParked    = 0xf1 // parked
+	slotParked    = 0xf1 // parked, or held by a guard
 	slotWake      = 0xf2 // 8 bytes instant
 	slotJoins     = 0xf3 // the join values under which the product stands in the reverse index
+	slotKept      = 0xf4 // fields of what was emitted, see kept
 )
 
 type prefix [4]byte

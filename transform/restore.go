@@ -24,6 +24,11 @@ const (
 	metaOutput = "output" // next offset of the cleaned topic that the emitted hashes know of
 	metaParked = "parked" // the same for the parked topic
 	metaAlive  = "alive"  // when the task had last read all its inputs, ms
+	// metaKept is the shape of what is kept of emitted products, metaProducts how many there are (kept up while there are guards), metaSignals the
+	// next offset of the operators' requests.
+	metaKept     = "kept"
+	metaProducts = "products"
+	metaSignals  = "signals"
 )
 
 // aliveEvery is how often metaAlive is written while nothing else is.
@@ -41,8 +46,19 @@ func (t *task) restore(ctx context.Context) error {
 	if err := t.checkLayout(); err != nil {
 		return err
 	}
-	if err := t.restoreOutput(ctx, t.topic, metaOutput, t.restoreEmitted); err != nil {
+	rekeep, err := t.checkKept()
+	if err != nil {
 		return err
+	}
+	if err := t.restoreOutput(ctx, t.topic, metaOutput, func(b *pebble.Batch, product []byte, r *kafka.Record) error {
+		return t.restoreEmitted(ctx, b, product, r)
+	}); err != nil {
+		return err
+	}
+	if rekeep {
+		if err := t.noteKept(); err != nil {
+			return err
+		}
 	}
 	if err := t.restoreOutput(ctx, t.parked, metaParked, t.restoreParked); err != nil {
 		return err
@@ -51,6 +67,12 @@ func (t *task) restore(ctx context.Context) error {
 		return err
 	}
 	if err := t.countParked(); err != nil {
+		return err
+	}
+	if err := t.restoreGuards(ctx); err != nil {
+		return err
+	}
+	if err := t.restoreSignals(); err != nil {
 		return err
 	}
 	if err := t.checkRules(ctx); err != nil {
@@ -268,7 +290,7 @@ type rebuildError struct{ topic string }
 
 func (e *rebuildError) Error() string { return "state cleared because of " + e.topic }
 
-func (t *task) restoreEmitted(b *pebble.Batch, product []byte, r *kafka.Record) error {
+func (t *task) restoreEmitted(ctx context.Context, b *pebble.Batch, product []byte, r *kafka.Record) error {
 	if r.Value == nil {
 		if err := t.deleteFact(b, product, slotEmitted); err != nil {
 			return err
@@ -276,16 +298,25 @@ func (t *task) restoreEmitted(b *pebble.Batch, product []byte, r *kafka.Record) 
 	} else if err := t.saveEmitted(b, product, xxhash.Sum64(r.Value), r.Key); err != nil {
 		return err
 	}
+	if err := t.restoreKept(ctx, b, product, r); err != nil {
+		return err
+	}
+	if t.guarding != nil && !t.guarding.recount {
+		t.guarding.recount = true
+		if err := b.Delete(t.prefix.meta(nil, metaProducts), nil); err != nil {
+			return fmt.Errorf("add to a state batch: %w", err)
+		}
+	}
 	// Whether it is right is for the evaluation to say: the same bytes are not sent again.
 	return t.markDirty(b, product)
 }
 
 func (t *task) restoreParked(b *pebble.Batch, product []byte, r *kafka.Record) error {
-	var fact []byte
+	var p *parkedFact
 	if r.Value != nil {
-		fact = restoredPark(r)
+		p = restoredPark(r)
 	}
-	if err := t.setParked(b, product, fact); err != nil {
+	if err := t.putParked(b, product, p); err != nil {
 		return err
 	}
 	return t.markDirty(b, product)

@@ -43,6 +43,8 @@ type Config struct {
 	DeleteRetention time.Duration
 	// Announces says that other views read this one: its tasks say after each evaluation how far they are.
 	Announces bool
+	// Guards hold back changes of the view's products that are more than usual.
+	Guards []Guard
 	// SessionTimeout is after how long without a heartbeat a worker loses its tasks; 0 means the group's default.
 	SessionTimeout time.Duration
 
@@ -81,6 +83,11 @@ type bound struct {
 	viewID   uint16
 	// checkpointID is the schema of what the tasks announce.
 	checkpointID int32
+	// kept and board are nil where the view needs none.
+	kept    *kept
+	board   *guardBoard
+	signals *signalLog
+	poke    *notifier
 }
 
 // NewRunner makes a runner; nothing is read before Run.
@@ -96,6 +103,11 @@ func NewRunner(cfg Config) (*Runner, error) {
 	}
 	r := &Runner{cfg: cfg, topic: cfg.Pipeline + "." + cfg.View.Name, tasks: map[int32]*task{}, state: status.StateStarting, since: cfg.Clock()}
 	r.metrics = newMetrics(cfg.Registerer, cfg.View.Name, func() float64 { return float64(r.parkedNow()) })
+	if cfg.Registerer != nil && len(cfg.Guards) > 0 {
+		cfg.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "shelfstream_transform_held", Help: "Changes of products that guards hold.", ConstLabels: prometheus.Labels{"view": cfg.View.Name},
+		}, func() float64 { return float64(r.heldNowCount()) }))
+	}
 	return r, nil
 }
 
@@ -121,7 +133,17 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Unlock()
 	r.say(status.StateStandby, "waiting for a share of the partitions")
 
+	// What operators asked for is known before anything is evaluated: an override holds from the first product on.
+	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
+	if err := backoff.Do(ctx, func(ctx context.Context) error { return b.signals.read(ctx, r.cfg.Client) }, nil); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.fail(err)
+		return err
+	}
 	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.signals.follow(gctx, r.cfg.Client) })
 	g.Go(func() error { return r.followCheckpoints(gctx, b) })
 	g.Go(func() error {
 		cfg := kafka.GroupConfig{ID: r.topic, Topics: []string{r.cfg.View.Root}, SessionTimeout: r.cfg.SessionTimeout}
@@ -171,7 +193,25 @@ func (r *Runner) bind(ctx context.Context) (*bound, error) {
 		return nil, err
 	}
 	b := &bound{layout: l, program: program, decoders: newDecoders(r.cfg.Registry), frontier: newFrontier(streams...)}
-	return b, r.publish(ctx, b)
+	if err := r.publish(ctx, b); err != nil {
+		return nil, err
+	}
+	return b, r.bindGuards(b)
+}
+
+// bindGuards checks the guards against the products' shape and lays out what is kept of them.
+func (r *Runner) bindGuards(b *bound) error {
+	gs, err := bindGuards(r.cfg.View.Name, r.cfg.Guards, b.codec.Table())
+	if err != nil {
+		return err
+	}
+	b.poke = newNotifier()
+	if len(gs) > 0 {
+		b.board = newGuardBoard(gs, r.cfg.Clock, b.poke)
+	}
+	b.signals = &signalLog{topic: SignalsTopic(r.cfg.Pipeline, r.cfg.View.Name), view: r.cfg.View.Name, board: b.board, poke: b.poke, log: r.cfg.Logger}
+	b.kept, err = newKept(b.program, gs, b.codec, b.valueID, r.cfg.Registry)
+	return err
 }
 
 // streams are the checkpoint topics that the view goes by.
@@ -227,6 +267,7 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 	specs := []kafka.TopicSpec{
 		{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
 		{Name: r.ParkedTopic(), Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
+		signalsSpec(r.cfg.Pipeline, r.cfg.View.Name, r.cfg.Replication),
 	}
 	if r.cfg.Announces {
 		if b.checkpointID, err = r.cfg.Registry.Register(ctx, CheckpointTopic(r.topic)+"-value", schemas.CheckpointSchema); err != nil {
@@ -325,6 +366,9 @@ func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation)
 		return nil
 	}
 	r.say(status.StateLive, "")
+	if b.board != nil {
+		b.board.assign(partitions)
+	}
 	for _, p := range partitions {
 		t := r.newTask(b, p)
 		r.mu.Lock()
@@ -370,5 +414,6 @@ func (r *Runner) newTask(b *bound, partition int32) *task {
 		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention, dirtyLimit: r.cfg.dirtyLimit,
 		outCodec: b.codec, keyID: b.keyID, valueID: b.valueID,
 		partitions: r.cfg.Partitions, announces: r.cfg.Announces, checkpointID: b.checkpointID,
+		kept: b.kept, guarding: newGuarding(b.board), signals: b.signals, poke: b.poke,
 	}
 }

@@ -46,6 +46,7 @@ func (r *Runner) Status() status.Stage {
 			s.Faults = fault.List{{Where: "view " + r.cfg.View.Name, What: r.err.Error()}}
 		}
 	}
+	s.Faults = append(s.Faults, r.bound.guardFaults(r.cfg.View.Name)...)
 	if f := r.cfg.Store.full(); f != nil {
 		s.Faults = append(s.Faults, f)
 	}

@@ -54,6 +54,15 @@ type task struct {
 	announces    bool
 	checkpointID int32
 
+	// kept and guarding are nil where the view needs none; products is how many are published, for guards.
+	kept     *kept
+	guarding *guarding
+	products int64
+	// signals is what operators asked for; the state holds what came before signalsNext. poke wakes the loop.
+	signals     *signalLog
+	signalsNext int64
+	poke        *notifier
+
 	fetcher  *kafka.Fetcher
 	producer *kafka.Producer
 	feeds    []*feed
@@ -101,6 +110,10 @@ func (o *observer) set(f func(o *observer)) {
 // run works until ctx ends (then it returns nil) or something breaks.
 func (t *task) run(ctx context.Context) error {
 	t.watch.set(func(o *observer) { o.state = "starting" })
+	if t.guarding != nil {
+		t.guarding.board.restart(t.partition)
+		defer t.guardAbsent()
+	}
 	if err := t.open(ctx); err != nil {
 		return t.ended(ctx, err)
 	}
@@ -161,6 +174,7 @@ func (t *task) loop(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		poked := t.poke.wait()
 		tgt, changed, err := t.frontier.next(done, t.announces)
 		if err != nil {
 			return err
@@ -179,6 +193,12 @@ func (t *task) loop(ctx context.Context) error {
 			}
 		}
 		var timer *time.Timer
+		if done != nil && t.signals.end() != t.signalsNext {
+			if err := t.step(ctx, done); err != nil {
+				return err
+			}
+			continue
+		}
 		if done != nil {
 			at, ok, err := t.nextWake()
 			if err != nil {
@@ -196,11 +216,13 @@ func (t *task) loop(ctx context.Context) error {
 				timer = time.NewTimer(min(wait, time.Minute))
 				wake = timer.C
 			}
+			t.guardIdle(at, ok)
 		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
 		case <-wake:
+		case <-poked:
 		}
 		if timer != nil {
 			timer.Stop()
@@ -231,6 +253,7 @@ func (t *task) complete(tgt *target) *target {
 // step brings the task to a target: apply, evaluate, emit.
 func (t *task) step(ctx context.Context, tgt *target) error {
 	started := t.clock()
+	t.guardWorking()
 	if err := t.advance(ctx, tgt); err != nil {
 		return err
 	}
@@ -238,10 +261,14 @@ func (t *task) step(ctx context.Context, tgt *target) error {
 	if err := t.markDue(ctx, started); err != nil {
 		return err
 	}
+	if err := t.takeSignals(ctx); err != nil {
+		return err
+	}
 	emitted, err := t.eval.run(ctx, tgt)
 	if err != nil {
 		return err
 	}
+	t.guardCounted(tgt.cut, started)
 	if err := t.announce(ctx, tgt, emitted); err != nil {
 		return err
 	}

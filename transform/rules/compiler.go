@@ -36,6 +36,8 @@ type field struct {
 	// first is the rule that set it first, and the place of its expression, for messages.
 	first *rule
 	at    site
+	// setters counts the places that set it, kept those that are `keep` rules with unique.
+	setters, kept int
 }
 
 // scope is a row at hand: of a child, a lookup, a list, or the made row of a vat rule.
@@ -61,6 +63,9 @@ type compiler struct {
 	scopes  []*scope
 	rule    *rule
 	expr    *expression
+	// kept are the slots of fields that `keep` rules name; finally are checks that need the fields' last types.
+	kept    []int
+	finally []func()
 }
 
 // bad reports a fault at a part of the expression at hand.
@@ -136,10 +141,11 @@ func (c *compiler) inScope(s *scope, f func()) {
 func (c *compiler) field(name string, k *code, at site) int {
 	i := slices.IndexFunc(c.fields, func(f field) bool { return f.name == name })
 	if i < 0 {
-		c.fields = append(c.fields, field{name: name, typ: k.typ, bad: k.bad, first: c.rule, at: at})
+		c.fields = append(c.fields, field{name: name, typ: k.typ, bad: k.bad, first: c.rule, at: at, setters: 1})
 		return len(c.fields) - 1
 	}
 	f := &c.fields[i]
+	f.setters++
 	if k.bad || f.bad {
 		f.bad = true
 		return i

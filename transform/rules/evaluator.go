@@ -96,6 +96,9 @@ func (e *Evaluator) check(in *Input) error {
 		return bad(fmt.Sprintf("the input has %d root columns, %d children, %d lookups; the rules were compiled for %d, %d, %d",
 			len(in.Root), len(in.Children), len(in.Lookups), len(env.Root.Columns), len(env.Children), len(env.Lookups)))
 	}
+	if in.Previous != nil && len(in.Previous) != len(e.m.prog.kept) {
+		return bad(fmt.Sprintf("the input has %d published values, the rules keep %d", len(in.Previous), len(e.m.prog.kept)))
+	}
 	for _, k := range e.m.prog.keyColumns {
 		if in.Root[k].Kind == schemas.KindNull {
 			return bad(fmt.Sprintf("key column %s is null", env.Root.Columns[k].Name))

@@ -97,6 +97,11 @@ var kindTable = []Kind{
 		Key{"limit", "count", false, "at most so many"},
 		Key{"set", "list", true, "expressions over the row"},
 		Key{"otherwise", "fields", false, "the one record of the list without rows; else it is empty"})},
+	{Word: "keep", Doc: "gives a field the value that it was published with last, and computes it only where there is none yet", Keys: []Key{
+		{"field", "word", true, "the field"},
+		{"from", "expression", true, "what it is when it is published first; of the type that the field keeps"},
+		{"unique", "flag", false, "for texts: adds the product's key, -4711, so that no two products of the view ever have the same"},
+	}},
 	{Word: "include", Doc: "where it is not true the product leaves the view, and no rule below is evaluated", Type: "condition"},
 	{Word: "park", Doc: "stops the product with this reason, usually under a when: it is parked, and the shop keeps what it has", Type: "expression"},
 	{Word: "status", Doc: "sets a status, and why, from the first case that holds", Keys: []Key{

@@ -53,7 +53,10 @@ func Compile(files []Source, env Env) (*Program, error) {
 		step.run = r.kind.compile(c)
 		p.steps = append(p.steps, step)
 	}
-	p.fields = c.fields
+	for _, check := range c.finally {
+		check()
+	}
+	p.fields, p.kept = c.fields, c.kept
 	p.describe(c)
 	if err := sorted(faults, files); err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ var kinds = []struct {
 	{"vat", parseVAT},
 	{"list", parseList},
 	{"include", parseInclude},
+	{"keep", parseKeep},
 	{"park", parsePark},
 	{"status", parseStatus},
 }

@@ -57,6 +57,9 @@ type Input struct {
 	Children [][][]schemas.Value
 	// Lookups holds, by the index in Env.Lookups, the matching rows ordered by key: none, one, or several.
 	Lookups [][][]schemas.Value
+	// Previous holds, by the index in Program.Kept, what the product was published with last; nil if it is not published. A field that the
+	// published shape did not have is null.
+	Previous []schemas.Value
 	// Now is the instant of the evaluation.
 	Now time.Time
 }
@@ -107,11 +110,23 @@ type Program struct {
 	keyColumns []int
 	fields     []field
 	steps      []compiled
+	// kept are the slots of the fields that `keep` rules name.
+	kept []int
 }
 
 // Output is the shape of the products: the view's key columns, then the fields in the order in which rules first set them. Its Name is empty.
 // All fields but the key are nullable, whatever the rules say, so that a changed rule does not change the published schema more than it must.
 func (p *Program) Output() *schemas.Table { return p.output }
+
+// Kept are the columns of Output that the next evaluation of the product must know (Input.Previous): those that `keep` rules name. Without any,
+// an evaluation depends on nothing but rows and the instant.
+func (p *Program) Kept() []int {
+	out := make([]int, len(p.kept))
+	for i, slot := range p.kept {
+		out[i] = len(p.keyColumns) + slot
+	}
+	return out
+}
 
 // Hash changes when the meaning of the rules may have changed: with the rules, the zone and the shapes of the tables, but not with comments and layout.
 func (p *Program) Hash() [16]byte { return p.hash }
