@@ -44,11 +44,11 @@ func (l *lab) latest() map[string]string {
 		check(l.t, err)
 		row, err := codec.DecodeValue(nil, body)
 		check(l.t, err)
-		text := ""
+		var parts []string
 		for i, v := range row {
-			text += table.Columns[i].Name + "=" + v.String() + " "
+			parts = append(parts, table.Columns[i].Name+"="+v.String())
 		}
-		out[row[0].String()] = text
+		out[row[0].String()] = strings.Join(parts, " ") + " "
 	}
 	return out
 }
