@@ -243,6 +243,7 @@ func TestHeldProductKeepsItsOrder(t *testing.T) {
 	_, before = l.products()
 	l.signal(Signal{Apply: "all"})
 	l.want(w, "applied", 40, 0)
+	l.eventually("all of them are sent", func() bool { _, n := l.products(); return n >= before+20 })
 	got, n := l.products()
 	if n != before+20 || !strings.Contains(got["3"], "rev=5 net=1.03") || !strings.Contains(got["39"], "net=0.01") {
 		t.Fatalf("%d records, product 3 %q", n-before, got["3"])
