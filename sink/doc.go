@@ -12,6 +12,7 @@
 //     checks it.
 //   - A reader of the target never sees a state of a product older than one it saw: records apply in offset order, newest of a key
 //     first and last, and a replay applies only the newest record of each key (see replay.go).
+//   - Nothing that the topic never had is removed from a target unless an operator asks for it (see prune.go).
 //   - A record that cannot be applied is parked with its reason and remedy; the others go on; it is tried again by itself, and
 //     forgotten when a newer record of its key comes.
 //   - Memory is bounded whatever the backlog is.

@@ -40,6 +40,10 @@ func (p *tablePlan) bind(t *tableInfo) {
 	}
 	p.secondary = t.secondary(p.names(p.key))
 	p.guard = p.guard || len(p.secondary) > 0
+	p.atOnce = 1
+	if t.rows >= largeRows {
+		p.atOnce = fewKeys
+	}
 	p.byKey = ""
 	if i := slices.IndexFunc(t.uniques, func(u uniqueIndex) bool { return u.sameColumns(p.names(p.key)) }); i >= 0 {
 		p.byKey = " FORCE INDEX (" + quoteName(t.uniques[i].name) + ")"

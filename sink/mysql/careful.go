@@ -3,13 +3,14 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"shelfstream/sink"
 )
 
 // careful applies a batch of which the database blamed a row: in one transaction, it finds the rows by bisection under savepoints and parks their
-// products. Products that are refused because of another's value in a unique index are tried again after the others, as long as that helps,
-// since the other may give the value up in the same batch.
+// products. Products that are refused because of another's value in a unique index are tried again after the others, since the other may give the value up in
+// the same batch; what is refused even then goes to swap.
 func (s *session) careful(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *sink.Batch, good []*sink.Record, parked []held) (_ []held, err error) {
 	c := carefulTx{s: s, conn: conn, vp: vp}
 	if err := s.send(ctx, conn, [][]byte{[]byte("START TRANSACTION"), s.appendFence(nil, b.Next)}); err != nil {
@@ -24,7 +25,8 @@ func (s *session) careful(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *
 	if err != nil {
 		return nil, err
 	}
-	for again := len(refused) > 0; again; {
+	for passes, again := 0, len(refused) > 0; again && passes < maxPasses; passes++ {
+		slices.Reverse(refused) // a long row of products that each take the next one's value is done in one pass of the two directions
 		var next []refusal
 		if next, err = c.again(ctx, refused); err != nil {
 			return nil, err
@@ -61,6 +63,9 @@ func (s *session) careful(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *
 	return parked, nil
 }
 
+// maxPasses bounds how often refused products are tried again: each pass tries them one by one, and swap takes the rest.
+const maxPasses = 4
+
 // refusal is a product the database refused by itself, and the error.
 type refusal struct {
 	record *sink.Record
@@ -72,6 +77,8 @@ type carefulTx struct {
 	s    *session
 	conn *sql.Conn
 	vp   *viewPlan
+	// waiting are the keys of parked products by what they wait for, of all partitions; nil until it is asked for.
+	waiting map[waitKey][]string
 }
 
 // try applies records within a savepoint: all or none. A deadlock or lost connection ends the whole transaction, and comes back as an error that blames no row.

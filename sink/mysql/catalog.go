@@ -14,6 +14,7 @@ type tableInfo struct {
 	uniques []uniqueIndex
 	refers  []string // tables that it refers to by foreign keys
 	engine  string
+	rows    int64 // an estimate
 }
 
 // uniqueIndex is an index whose values no two rows may share.
@@ -73,7 +74,7 @@ const columnQuery = `SELECT table_name, column_name, LOWER(data_type), column_ty
 const indexQuery = `SELECT table_name, index_name, COALESCE(column_name, ''), sub_part IS NOT NULL FROM information_schema.statistics
  WHERE table_schema = DATABASE() AND non_unique = 0 ORDER BY table_name, index_name = 'PRIMARY' DESC, index_name, seq_in_index`
 
-const engineQuery = `SELECT table_name, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`
+const engineQuery = `SELECT table_name, COALESCE(engine, ''), COALESCE(table_rows, 0) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'`
 
 const foreignQuery = `SELECT DISTINCT table_name, referenced_table_name FROM information_schema.key_column_usage
  WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE() AND referenced_table_name IS NOT NULL`
@@ -103,11 +104,12 @@ func readCatalog(ctx context.Context, q querier, want []string) (map[string]*tab
 	tables := map[string]*tableInfo{}
 	err := scanAll(ctx, q, engineQuery, func(scan func(...any) error) error {
 		var name, engine string
-		if err := scan(&name, &engine); err != nil {
+		var estimate int64
+		if err := scan(&name, &engine, &estimate); err != nil {
 			return err
 		}
 		if slices.Contains(want, name) {
-			tables[name] = &tableInfo{name: name, engine: engine, columns: map[string]columnInfo{}}
+			tables[name] = &tableInfo{name: name, engine: engine, rows: estimate, columns: map[string]columnInfo{}}
 		}
 		return nil
 	})

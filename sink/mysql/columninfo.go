@@ -44,6 +44,7 @@ type columnInfo struct {
 	min        int64  // of a whole number
 	max        uint64 // of a whole number
 	collation  string
+	narrow     func(rune) bool // whether the character set has a character; nil: it has all of them, or we do not know
 }
 
 var intBits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
@@ -88,6 +89,7 @@ func (c *columnInfo) classify() {
 	default:
 		c.class = classOther
 	}
+	c.narrow = narrowSets[strings.SplitN(c.collation, "_", 2)[0]]
 	if c.octets > math.MaxInt32 {
 		c.octets = 0
 	}

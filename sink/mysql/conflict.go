@@ -24,6 +24,9 @@ type rival struct {
 	free    []*columnPlan   // columns of the index that are ours to change
 }
 
+// keyIndex names the unique index on a table's key.
+const keyIndex = "its key"
+
 // lookFor is one row's values of one unique index.
 type lookFor struct {
 	plan  *tablePlan
@@ -33,9 +36,19 @@ type lookFor struct {
 	value string
 }
 
-// rival finds the row because of which a record was refused: the first unique index on which another product has its values. The database compares, with
-// the collation of its own columns. nil if there is none (any more), or the index covers what is not ours to see.
+// rival finds the row because of which a record was refused: the first unique index on which another row has its values. nil if there is none (any more), or the
+// index covers what is not ours to see.
 func (c *carefulTx) rival(ctx context.Context, r *sink.Record) (*rival, error) {
+	all, err := c.rivals(ctx, r, 1)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// rivals finds the rows that have values which a record's rows want, at most limit of them. The database compares, with the collation of its own columns.
+func (c *carefulTx) rivals(ctx context.Context, r *sink.Record, limit int) ([]*rival, error) {
+	var out []*rival
 	for _, l := range c.wanted(r) {
 		query := "SELECT " + quoteNames(l.plan.names(l.plan.parent)) + " FROM " + quoteName(l.plan.name) + " WHERE " + l.cond + " AND " + l.other + " LIMIT 1"
 		text := make([]sql.NullString, len(l.plan.parent))
@@ -59,9 +72,11 @@ func (c *carefulTx) rival(ctx context.Context, r *sink.Record) (*rival, error) {
 				v.free = append(v.free, col)
 			}
 		}
-		return v, nil
+		if out = append(out, v); len(out) == limit {
+			break
+		}
 	}
-	return nil, nil
+	return out, nil
 }
 
 // wanted lists the unique index values of a record's rows. Indexes with a null among the values, which never clash, and indexes over columns we
@@ -77,7 +92,7 @@ func (c *carefulTx) wanted(r *sink.Record) []lookFor {
 		}
 		indexes := p.secondary
 		if p.list < 0 {
-			indexes = append([]uniqueIndex{{name: "its key", columns: p.names(p.key)}}, indexes...)
+			indexes = append([]uniqueIndex{{name: keyIndex, columns: p.names(p.key)}}, indexes...)
 			out = p.lookFor(out, indexes, r, nil, 0)
 			continue
 		}
@@ -165,83 +180,4 @@ func plural(n int) string {
 		return "column"
 	}
 	return "columns"
-}
-
-func (v *rival) waitKey() waitKey { return waitKeyOf(v.plan.name, v.key) }
-
-// swap applies products that want each other's values (A takes B's EAN, B takes A's): it frees the values first, by null or a text
-// that nobody has, and then writes them all. If any of them still cannot be written, nothing was done.
-func (c *carefulTx) swap(ctx context.Context, refused []refusal) ([]refusal, error) {
-	var cycle []refusal
-	var rest []refusal
-	var free []string
-	for _, r := range refused {
-		var v *rival
-		if isConflict(r.err) {
-			var err error
-			if v, err = c.rival(ctx, r.record); err != nil {
-				return nil, err
-			}
-		}
-		set := ""
-		if v != nil && wants(refused, v.key) {
-			set = v.release()
-		}
-		if set == "" {
-			rest = append(rest, r)
-			continue
-		}
-		free = append(free, "UPDATE "+quoteName(v.plan.name)+" SET "+set+" WHERE "+v.cond)
-		cycle = append(cycle, r)
-	}
-	if len(cycle) < 2 {
-		return refused, nil
-	}
-	if _, err := c.conn.ExecContext(ctx, "SAVEPOINT shelfstream_swap"); err != nil {
-		return nil, err
-	}
-	for _, u := range free {
-		if _, err := c.conn.ExecContext(ctx, u); isData(err) {
-			return refused, c.back(ctx, "shelfstream_swap", nil)
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	records := make([]*sink.Record, len(cycle))
-	for i := range cycle {
-		records[i] = cycle[i].record
-	}
-	still, err := c.bisect(ctx, records)
-	if err != nil {
-		return nil, err
-	}
-	if len(still) > 0 {
-		return refused, c.back(ctx, "shelfstream_swap", nil)
-	}
-	return rest, nil
-}
-
-// wants says whether one of the refused products has this key.
-func wants(refused []refusal, key []schemas.Value) bool {
-	for _, r := range refused {
-		if keyText(r.record.KeyValues) == keyText(key) && r.record.Row != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// release is the assignment that frees the index' value, "" if there is none that is sure to be allowed.
-func (v *rival) release() string {
-	for _, c := range v.free {
-		if c.write.col.nullable {
-			return quoteName(c.name) + " = NULL"
-		}
-	}
-	for _, c := range v.free {
-		if w := c.write.col; w.class == classText && (w.length == 0 || w.length >= 12) {
-			return quoteName(c.name) + " = LEFT(CONCAT('~', UUID_SHORT()), 20)"
-		}
-	}
-	return ""
 }

@@ -71,7 +71,7 @@ func TestNoDeadlocks(t *testing.T) {
 	}
 	wg.Wait()
 	if n := innodbDeadlocks(t, db) - before; n > 0 {
-		t.Errorf("%d deadlocks", n)
+		t.Errorf("%d deadlocks, the last:\n%s", n, lastDeadlock(t, db))
 	}
 	wantRows, wantImages, wantPrices := 0, 0, 0
 	for _, m := range want {

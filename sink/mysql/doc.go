@@ -11,8 +11,29 @@
 //   - Nothing is cut, rounded or zeroed on the way: the session's sql_mode is strict, and what MySQL would still round silently
 //     (digits after the point, parts of a second) is checked before. A value that does not fit parks its product with column, limit and remedy.
 //   - No product is overwritten through a unique index other than its key: the upsert itself fails where MySQL would update a row of
-//     another key (see upsert.go), and the product is held until the other gives the value up.
+//     another key (see bind.go), and the product is held until the other gives the value up. Products that exchange values, in one batch, in several or
+//     from several partitions, are not kept from it (see swap.go); on the way a product may for moments have null or a value like "~1234" where the one it had went
+//     to another. What a softly deleted product has, others may take.
+//   - Partitions do not wait for each other: rows are deleted by their whole keys, which are asked for before the transaction (see leave.go), under READ COMMITTED, in
+//     which the fence's row is locked and compared all the same. Where the server logs statements (binlog_format=STATEMENT) that level is not to be had; there, and where
+//     others write the tables too, deadlocks are possible. They are repeated and counted (shelfstream_sink_contention_total).
 //   - Keys are compared byte by byte: 'å' and 'a', 'A' and 'a', 'a' and 'a ' stay apart, or Check says which ALTER is needed.
+//
+// Whose rows are whose. A view's product owns its row in each root table, in which only the mapped columns are written, and all rows of its key in a list's table,
+// also those that stood there before Shelfstream came. Rows of other keys are never touched, with two exceptions: a tombstone deletes the row of its key, whoever wrote it,
+// and an operator's replay -prune deletes what the view does not have. Where deletions may have been missed (the sink was away for longer than the topic keeps them) keys
+// are compared, and those that the topic does not know are named in the status, not deleted, until somebody runs replay -prune or sets keep_others: true.
+//
+// Created columns (create: true). Numbers, dates and texts of a known length get a type that holds all of them. A text without a known length becomes
+// varchar(255) in a key (191 where the key has more than two such), and text elsewhere, which takes 65,535 bytes and an index only of a prefix; an enumeration becomes
+// varchar(255). Very long rows get text for their widest columns. What is longer than its column is parked with table, column, length and the ALTER that mends it.
+// Nothing depends on these types: ALTER TABLE … MODIFY status varchar(40) is right at any time, and what no longer fits is told by Check.
+//
+// Times. The session's time zone is UTC: a time with a zone is written as UTC into DATETIME and TIMESTAMP alike, one without a zone as it stands. A shop that reads TIMESTAMP
+// columns in another session time zone sees the first rightly and the second shifted; give times without a zone a DATETIME column.
+//
+// A table whose primary key is an AUTO_INCREMENT number and whose view key is another unique index uses up a number with each update, as INSERT … ON DUPLICATE KEY UPDATE
+// does: make that number a bigint.
 //
 // Special values: infinite dates and timestamps, NaN and infinities have no form in MySQL; their product is parked, or they become null where the
 // table's configuration says infinity: null.

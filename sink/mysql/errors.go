@@ -42,11 +42,14 @@ const (
 	errInvalidJSON   = 3140
 	errSignal        = 1644
 	errPacket        = 1153
+	errCollations    = 1267 // a text that the column's character set does not have, in a condition
+	errConversion    = 3988 // the same in MySQL 8
 )
 
 // dataErrors blame a row: the same row fails again whenever it is sent. Their SQLSTATE says nothing in particular (HY000, 01000).
 var dataErrors = map[uint16]bool{
 	errBadString: true, errTruncated: true, errCheckMySQL: true, errPacket: true,
+	errCollations: true, errConversion: true,
 	1367: true, 1411: true, 1690: true, 1242: true, 1365: true, 1118: true, 3140: true, 3141: true, 3143: true, 3144: true, 3156: true, 3903: true,
 }
 
@@ -94,7 +97,7 @@ func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
 		f.What, f.Fix = "other rows of the database refer to it, so it cannot be deleted", "delete those rows, or set delete: soft for the table"
 	case errTooLong, errOutOfRange, errTruncated:
 		f.Fix = "make the column wider (ALTER TABLE … MODIFY …), or let a rule shorten the value"
-	case errBadString:
+	case errBadString, errCollations, errConversion:
 		f.What, f.Fix = "a text has characters that the column's character set does not have", "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4;"
 	case errCheckMaria, errCheckMySQL, errSignal:
 		f.What, f.Fix = "a check or trigger of the database refuses it", "correct the value in the source or in a rule, or change the check"

@@ -108,7 +108,7 @@ func (t *Target) Keys(ctx context.Context, v sink.View, after []schemas.Value, l
 		conds = append(conds, behind)
 	}
 	if p.soft >= 0 {
-		conds = append(conds, strings.TrimPrefix(p.onlyLiving(), " AND "))
+		conds = append(conds, p.living())
 	}
 	query := "SELECT DISTINCT " + names + " FROM " + quoteName(p.name)
 	if len(conds) > 0 {

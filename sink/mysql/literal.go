@@ -185,6 +185,11 @@ func (w *writer) appendFloat(dst []byte, f float64) ([]byte, *unfit) {
 }
 
 func (w *writer) checkText(b []byte) *unfit {
+	if w.col.narrow != nil {
+		if u := w.checkSet(b); u != nil {
+			return u
+		}
+	}
 	switch {
 	case w.col.length > 0 && len(b) > w.col.length:
 		if n := utf8.RuneCount(b); n > w.col.length {

@@ -164,3 +164,21 @@ func innodbDeadlocks(t *testing.T, db *sql.DB) int {
 	}
 	return n
 }
+
+// lastDeadlock is what the server tells of it, without the records' contents.
+func lastDeadlock(t *testing.T, db *sql.DB) string {
+	t.Helper()
+	var kind, name, text string
+	if err := db.QueryRowContext(t.Context(), "SHOW ENGINE INNODB STATUS").Scan(&kind, &name, &text); err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = strings.Cut(text, "LATEST DETECTED DEADLOCK")
+	text, _, _ = strings.Cut(text, "\nTRANSACTIONS\n")
+	var out []string
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(strings.TrimLeft(line, " 0123456789"), ": len") {
+			out = append(out, cut(line, 400))
+		}
+	}
+	return strings.Join(out, "")
+}

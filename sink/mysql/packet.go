@@ -54,17 +54,20 @@ func (b *packetBuilder) chunksOf(n int, prefix string, items []byte, ends []int,
 	}
 }
 
-// fewKeys is how many rows one DELETE or UPDATE names at most. With many in proportion to the table, the optimizer reads through all of it instead of
-// looking them up, and so waits for rows that other partitions have locked.
-const fewKeys = 64
+// How many rows one DELETE or UPDATE names. With many in proportion to the table (as it once was: statistics are late), MariaDB reads through all of it instead of looking them
+// up, whatever the hints, and so waits for rows that other partitions have locked. With one it never does.
+const (
+	fewKeys   = 64
+	largeRows = 20_000 // a table of which fewKeys are few
+)
 
 // add writes all of a record set's statements. Rows go before others come, which gives values of unique indexes up before they are taken; parents stand
 // before their children, and go after them.
 func (b *packetBuilder) add(st *statements) {
 	for _, p := range slices.Backward(st.vp.order) {
 		t := &st.tables[p.at]
-		b.byKeys("DELETE FROM "+quoteName(p.name), p.names(p.keyParentFirst()), &t.left, "")
-		b.byKeys(p.removal(), p.names(p.parent), &t.gone, p.onlyLiving())
+		b.byKeys(p.atOnce, "DELETE FROM "+quoteName(p.name), p.names(p.keyParentFirst()), &t.left, "")
+		b.byKeys(p.atOnce, p.removal(), p.names(p.parent), &t.gone, p.onlyLiving())
 	}
 	for _, p := range st.vp.order {
 		t := &st.tables[p.at]
@@ -72,13 +75,13 @@ func (b *packetBuilder) add(st *statements) {
 	}
 }
 
-// byKeys writes a DELETE or UPDATE of the rows with these keys.
-func (b *packetBuilder) byKeys(head string, columns []string, l *keyList, and string) {
+// byKeys writes DELETEs or UPDATEs of the rows with these keys, n in each.
+func (b *packetBuilder) byKeys(n int, head string, columns []string, l *keyList, and string) {
 	if len(columns) == 1 {
-		b.chunksOf(fewKeys, head+" WHERE "+quoteName(columns[0])+" IN (", l.keys, l.ends, 1, ")"+and)
+		b.chunksOf(n, head+" WHERE "+quoteName(columns[0])+" IN (", l.keys, l.ends, 1, ")"+and)
 		return
 	}
-	b.chunksOf(fewKeys, head+" WHERE (", l.keys, l.ends, len(" OR "), ")"+and)
+	b.chunksOf(n, head+" WHERE (", l.keys, l.ends, len(" OR "), ")"+and)
 }
 
 // removal is what a tombstone does to a root table, without the condition.
@@ -99,11 +102,16 @@ func (p *tablePlan) onlyLiving() string {
 	if p.soft < 0 {
 		return ""
 	}
+	return " AND " + p.living()
+}
+
+// living is the condition of rows that are not deleted softly.
+func (p *tablePlan) living() string {
 	n := quoteName(p.columns[p.soft].name)
 	if p.columns[p.soft].write.col.class != classInt {
-		return " AND " + n + " IS NULL"
+		return n + " IS NULL"
 	}
-	return " AND " + n + " = 0"
+	return n + " = 0"
 }
 
 // finish returns the packets.

@@ -48,6 +48,7 @@ type tablePlan struct {
 	guard     bool // the upsert must make sure that it meets its own row only
 	insert    string
 	onDup     string
+	atOnce    int    // most rows that one DELETE names
 	byKey     string // " FORCE INDEX (…)": the index on key
 }
 

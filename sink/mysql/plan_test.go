@@ -72,7 +72,7 @@ func TestStatements(t *testing.T) {
 		"image": {From: "wine.images"},
 	})
 	made := func(p *tablePlan, uniques ...uniqueIndex) {
-		info := &tableInfo{columns: map[string]columnInfo{}, uniques: append([]uniqueIndex{{name: "PRIMARY", columns: p.names(p.key)}}, uniques...)}
+		info := &tableInfo{rows: largeRows, columns: map[string]columnInfo{}, uniques: append([]uniqueIndex{{name: "PRIMARY", columns: p.names(p.key)}}, uniques...)}
 		for _, c := range p.columns {
 			ci := columnInfo{name: c.name, dataType: "varchar", columnType: "varchar(50)", length: 50, nullable: true, collation: "utf8mb4_nopad_bin"}
 			if c.typ.Kind == schemas.KindInt {

@@ -104,3 +104,21 @@ func TestForeignKeysSetTheOrder(t *testing.T) {
 	}
 	same(t, rows(t, db, "SELECT p.sku, l.name, i.url FROM product p JOIN a_lang l USING (sku) JOIN a_image i USING (sku)"), "B|b|w")
 }
+
+// TestNarrowCharacterSet: what a column's character set does not have is parked, and a key that cannot stand in the table has nothing to remove.
+func TestNarrowCharacterSet(t *testing.T) {
+	dsn, db := database(t, "CREATE TABLE product (sku varchar(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_nopad_bin PRIMARY KEY, name varchar(60) CHARACTER SET utf8mb3)",
+		"CREATE TABLE image (sku varchar(20) CHARACTER SET latin1 COLLATE latin1_nopad_bin, position int, url varchar(60), PRIMARY KEY (sku, position))")
+	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
+		"product": {From: "product", Columns: map[string]string{"sku": "sku", "name": "name"}},
+		"image":   {From: "product.images", Columns: map[string]string{"sku": "sku", "position": "position", "url": "url"}},
+	}}, shop())
+	s := open(t, tg, shop(), 0)
+	parked := put(t, s, product{sku: "A", name: "wine \U0001F377"}, product{sku: "B", name: "ølmøkk", images: []string{"u"}}, product{sku: "\U0001F377", name: "x"}, product{sku: "ž", name: "x"}, product{sku: "Ł", name: "x", images: []string{"u"}})
+	if len(parked) != 3 {
+		t.Errorf("parked: %+v", parked)
+	}
+	applyBatch(t, s, &sink.Batch{Records: []sink.Record{gone(5, "\U0001F377"), gone(6, "Ł"), gone(7, "B")}, Next: 8})
+	same(t, rows(t, db, "SELECT sku, name FROM product"), "ž|x")
+	same(t, rows(t, db, "SELECT sku FROM image"))
+}

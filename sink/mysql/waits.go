@@ -4,19 +4,14 @@ import (
 	"slices"
 	"sync"
 
-	"shelfstream/schemas"
 	"shelfstream/sink"
 )
 
-// waitKey stands for one product's row in one table.
 type waitKey = sink.KeyHash
 
-func waitKeyOf(table string, key []schemas.Value) waitKey {
-	b := append([]byte(table), 0x1f)
-	for i := range key {
-		b = append(schemas.AppendCanonical(b, key[i]), 0x1f)
-	}
-	return sink.HashKey(b)
+// waitKeyOf stands for what one unique index of a table has of one product.
+func waitKeyOf(table, index, key string) waitKey {
+	return sink.HashKey([]byte(table + "\x1f" + index + "\x1f" + key))
 }
 
 // holds knows, over all sessions of the process, who waits for which row to give up a value. Products held by other processes are woken by their
@@ -117,9 +112,14 @@ func (s *session) settle(vp *viewPlan, b *sink.Batch, parked []held) {
 			delete(s.held, sink.HashKey(r.Key))
 		}
 		if waiting {
+			key := keyText(r.KeyValues)
 			for _, p := range vp.all() {
-				if p.guard {
-					s.t.holds.wake(waitKeyOf(p.name, r.KeyValues))
+				if !p.guard {
+					continue
+				}
+				s.t.holds.wake(waitKeyOf(p.name, keyIndex, key))
+				for _, ix := range p.secondary {
+					s.t.holds.wake(waitKeyOf(p.name, ix.name, key))
 				}
 			}
 		}
