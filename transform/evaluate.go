@@ -234,6 +234,9 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 	if err == nil {
 		e.keyBytes, err = t.outCodec.AppendKey(schemas.AppendFrame(e.keyBytes[:0], t.keyID), e.result.Row)
 	}
+	if err == nil {
+		err = e.fits()
+	}
 	if err != nil {
 		return false, e.park(ctx, batch, product, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -73,14 +74,15 @@ type Runner struct {
 
 // bound is a view bound to the shapes of its tables; it holds for one Run.
 type bound struct {
-	layout   *layout
-	program  *rules.Program
-	decoders *decoders
-	codec    *schemas.Codec
-	keyID    int32
-	valueID  int32
-	frontier *frontier
-	viewID   uint16
+	layout     *layout
+	program    *rules.Program
+	decoders   *decoders
+	codec      *schemas.Codec
+	keyID      int32
+	valueID    int32
+	frontier   *frontier
+	viewID     uint16
+	maxMessage int
 	// checkpointID is the schema of what the tasks announce.
 	checkpointID int32
 	// kept and board are nil where the view needs none.
@@ -262,7 +264,7 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 		return fmt.Errorf("shape of the products: %w", err)
 	}
 	b.codec = codec
-	configs := map[string]string{"cleanup.policy": "compact"}
+	configs := map[string]string{"cleanup.policy": "compact", settingMaxMessage: strconv.Itoa(defaultMaxMessage)}
 	maps.Copy(configs, r.cfg.TopicConfigs)
 	specs := []kafka.TopicSpec{
 		{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
@@ -276,6 +278,9 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 		specs = append(specs, kafka.TopicSpec{Name: CheckpointTopic(r.topic), Partitions: 1, Replication: r.cfg.Replication, Configs: announcementConfigs})
 	}
 	if err := r.cfg.Client.EnsureTopics(ctx, specs...); err != nil {
+		return err
+	}
+	if b.maxMessage, err = r.maxMessage(ctx); err != nil {
 		return err
 	}
 	if b.keyID, err = r.cfg.Registry.Register(ctx, r.topic+"-key", codec.KeySchema()); err != nil {
@@ -413,7 +418,7 @@ func (r *Runner) newTask(b *bound, partition int32) *task {
 		client: r.cfg.Client, store: r.cfg.Store, prefix: makePrefix(b.viewID, partition),
 		clock: r.cfg.Clock, log: r.cfg.Logger, metrics: r.metrics, retention: r.cfg.DeleteRetention, dirtyLimit: r.cfg.dirtyLimit,
 		outCodec: b.codec, keyID: b.keyID, valueID: b.valueID,
-		partitions: r.cfg.Partitions, announces: r.cfg.Announces, checkpointID: b.checkpointID,
+		partitions: r.cfg.Partitions, maxMessage: b.maxMessage, announces: r.cfg.Announces, checkpointID: b.checkpointID,
 		kept: b.kept, guarding: newGuarding(b.board), signals: b.signals, poke: b.poke,
 	}
 }

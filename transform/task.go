@@ -50,6 +50,7 @@ type task struct {
 	// partitions of the cleaned topic; outputEnd is the offset after the last record that this task knows of in its own.
 	partitions int
 	outputEnd  int64
+	maxMessage int // bytes that the cleaned topic accepts of one record
 	// announces says that other views read this one; checkpointID is the schema of what is announced.
 	announces    bool
 	checkpointID int32
