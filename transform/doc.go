@@ -24,4 +24,25 @@
 // products, produce, wait for the acknowledgements, and write emitted hashes, cleared dirty marks and the output offset in one batch.
 // A crash before that last batch repeats the evaluation; what it sends again has the same bytes. A crash of the machine may
 // cost the newest batches of the store; offsets and rows are lost together, so they are read again.
+//
+// # What is kept of the product that was emitted last
+//
+// Its hash, always. Some of its fields, where the view has guards that watch them or rules that keep them (kept.go): they are written with the
+// hash, and come back from the output topic. A `keep` rule is the one place where a product depends on its own past.
+//
+// # Guards
+//
+// A guard counts changes of one kind: products that leave the view, a field that becomes one of some values, a number that moves far. An
+// evaluation lets everything else out and puts these aside; when all tasks of the process have counted as far, those put aside go out, or, if they are more
+// than may within the window, all of them are held (guardhold.go, guardboard.go). So nothing leaks of a mass change, be it one transaction over
+// all tasks, a new rule file, or a day that begins; of a slow leak goes out what the guard allows. Once a guard holds something, whatever else it counts is held too.
+//
+// A held product is as it was published, until its newest state is no change any more that the guard counts (the source was put right), or an operator
+// applies the guard. It has a record in the parked topic, so that it stays held when state and worker are lost. What is not kept over a restart is the
+// window: after it, as many changes may go out again. Shares are of the products that this process holds, so each worker decides for its own.
+//
+// # Requests of operators
+//
+// They stand in "<pipeline>.<view>.signals", for ever: who asked for what, and why. Every worker reads them, each task does its part. A held or parked
+// product carries the offset up to which requests came before it, so that reading them again, without any state, does nothing twice.
 package transform

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
@@ -232,22 +233,24 @@ func TestParkedRetryAndSkip(t *testing.T) {
 	parked("the rate is there", 0)
 }
 
-// TestRetryEvaluatesNow: no row and no rule has changed, only the clock, which nothing but an evaluation sees.
+// TestRetryEvaluatesNow: nothing has changed, and only the products named are evaluated.
 func TestRetryEvaluatesNow(t *testing.T) {
 	l := newLab(t)
-	l.put("product", num(1), txt("a"), num(1), num(1))
-	l.checkpoint()
-	w := l.start(l.keeping("rules: [{ name: x, when: \"no = 1\", set: { bad: \"number('x')\" } }]"))
-	l.settled(w)
-	evaluated := func() bool {
-		all, err := ReadParked(t.Context(), l.client, "t", "shop")
-		check(t, err)
-		return len(all) == 1
+	for no := range int64(9) {
+		l.put("product", num(no), txt("a"), num(1), num(1))
 	}
-	l.eventually("parked", evaluated)
-	before := w.bound.signals.end()
-	check(t, SendSignal(t.Context(), l.client, "t", "shop", Signal{Retry: []string{"1"}, By: "bo", At: time.Now()}))
-	l.eventually("the request is done", func() bool { return w.bound.signals.end() == before+1 && evaluated() })
+	l.checkpoint()
+	w := l.start(l.keeping("rules: [{ name: x, when: \"no < 4\", set: { bad: \"number('x')\" } }]"))
+	l.settled(w)
+	evaluated := func(want float64) {
+		t.Helper()
+		l.eventually(fmt.Sprintf("%v evaluations", want), func() bool { return testutil.ToFloat64(w.metrics.evaluated) == want })
+	}
+	evaluated(9)
+	check(t, w.RetryParked(t.Context(), []string{"1", "8"}, "bo", ""))
+	evaluated(11)
+	check(t, w.RetryParked(t.Context(), []string{"all"}, "bo", ""))
+	evaluated(15)
 }
 
 func TestSignalsAreChecked(t *testing.T) {

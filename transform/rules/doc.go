@@ -2,7 +2,7 @@
 //
 // In: rule files in layers (YAML, a standard file and then the customer's), the shapes of the view's root table, children and lookups,
 // and for each evaluation the rows and the instant. Out: the product's row, whether it belongs in the view at all, and the next
-// instant at which it may change without any row changing. An evaluation is a pure function of its input: no clock, no map order, no
+// instant at which it may change without any row changing. An evaluation is a pure function of its input (to which, for `keep`, what the product was published with belongs): no clock, no map order, no
 // floats in money. Everything that can be wrong in a file is found by Compile, all of it at once, each with file, line and column.
 //
 // # Why an expression language of our own
@@ -24,6 +24,7 @@
 //	vat:      { rates: rows, where, valid, order, rate: percent, net: amount (or gross: amount, net_round: 4), exempt: amount, round: 2, code: for messages,
 //	            set: { price: gross, … } }; gross, net, rate and amount are names in set
 //	list:     { from: rows, where, valid, order, per: [expression], limit, set: { field: { member: expression over the row } }, otherwise: { member: expression } }
+//	keep:     { field, from: expression, unique: true }; the field is what it was published with last, and computed where there is none (kind_keep.go)
 //	include:  condition; where it is not true the product leaves the view, and no rule below is evaluated
 //	park:     reason; stops the product, usually under a when, and the shop keeps what it has
 //	status:   { field, reason, first: [{ when, is, because }], otherwise: { is, because } }
