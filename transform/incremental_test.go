@@ -56,6 +56,7 @@ type whole struct {
 	rnd    *rand.Rand
 	rev    int64
 	images map[int64]schemas.Value // where each image's row is
+	taxes  map[int64]bool          // codes that have a row
 }
 
 func newWhole(t *testing.T, seed uint64) *whole {
@@ -66,7 +67,7 @@ func newWhole(t *testing.T, seed uint64) *whole {
 	l.table("tax", true, []string{"code"}, []string{"code"}, "code", n, "pct", pct, "land", n)
 	l.table("land", true, []string{"id"}, []string{"id"}, "id", n, "name", text, "since", date)
 	l.table("alias", true, []string{"id"}, []string{"id"}, "id", n, "code", n, "text", text)
-	return &whole{lab: l, rnd: rand.New(rand.NewPCG(seed, 4)), images: map[int64]schemas.Value{}}
+	return &whole{lab: l, rnd: rand.New(rand.NewPCG(seed, 4)), images: map[int64]schemas.Value{}, taxes: map[int64]bool{}}
 }
 
 // views are the three views in a pipeline of their own.
@@ -126,15 +127,17 @@ func (l *whole) operation() {
 		if l.rnd.IntN(12) == 0 {
 			name = txt("hidden")
 		}
-		put("product", l.n(60), l.maybe(name), l.maybe(num(1+l.rnd.Int64N(6))), num(l.rev))
+		put("product", l.n(150), l.maybe(name), l.maybe(num(1+l.rnd.Int64N(6))), num(l.rev))
 	case 4, 5, 6:
-		put("price", l.n(60), l.n(12), dec(l.rnd.Int64N(100_000)), num(l.rev), l.maybe(l.date()))
+		put("price", l.n(150), l.n(12), dec(l.rnd.Int64N(100_000)), num(l.rev), l.maybe(l.date()))
 	case 7, 8, 9:
 		l.image(l.rnd.Int64N(80), gone)
 	case 10, 11, 12:
-		put("note", l.n(80), l.maybe(l.n(60)), l.maybe(l.n(4)), txt(fmt.Sprint("note ", l.rev)))
+		put("note", l.n(80), l.maybe(l.n(150)), l.maybe(l.n(4)), txt(fmt.Sprint("note ", l.rev)))
 	case 13:
-		put("tax", num(1+l.rnd.Int64N(6)), dec(l.rnd.Int64N(3000)), l.maybe(l.n(4)))
+		code := 1 + l.rnd.Int64N(6)
+		l.taxes[code] = !gone
+		put("tax", num(code), dec(l.rnd.Int64N(3000)), l.maybe(l.n(4)))
 	case 14:
 		put("land", l.n(4), txt(fmt.Sprint("land ", l.rev)), l.maybe(l.date()))
 	case 15:
@@ -145,7 +148,7 @@ func (l *whole) operation() {
 // image writes an image's row as capture does: where it moves to another partition, a tombstone goes to the one before.
 func (l *whole) image(id int64, gone bool) {
 	old, there := l.images[id]
-	no := l.maybe(l.n(60))
+	no := l.maybe(l.n(150))
 	if there && (gone || !schemas.Equal(old, no)) {
 		l.del("image", num(id), old)
 		delete(l.images, id)
@@ -178,10 +181,14 @@ func (l *whole) transactions(n int) {
 	}
 }
 
-// heal cures every parked product: what the incremental views hold back has no counterpart in views that begin anew.
+// heal cures every parked product: what the incremental views hold back has no counterpart in views that begin anew. It touches no others, as
+// evaluating everything would hide what was not evaluated before.
 func (l *whole) heal() {
-	for code := range int64(6) {
-		l.put("tax", num(code+1), dec(100*code), num(code%4))
+	for code := int64(1); code <= 6; code++ {
+		if !l.taxes[code] {
+			l.put("tax", num(code), dec(100*code), num(code%4))
+			l.taxes[code] = true
+		}
 	}
 	l.checkpoint()
 }
@@ -224,9 +231,9 @@ func (l *whole) compare(ws []*worker, round int) {
 // TestIncrementalEqualsWhole: whatever happens to the rows, and however often the process ends, loses its state or lets time pass, the views are
 // what an evaluation from nothing gives, byte for byte.
 func TestIncrementalEqualsWhole(t *testing.T) {
-	operations, rounds, seeds := 10_000, 5, uint64(3)
+	operations, rounds, seeds := 10_000, 25, uint64(1)
 	if testing.Short() {
-		operations, rounds, seeds = 1500, 2, 1
+		operations, rounds, seeds = 1500, 4, 1
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { incrementalEqualsWhole(t, seed, operations, rounds) })
@@ -236,7 +243,7 @@ func TestIncrementalEqualsWhole(t *testing.T) {
 func incrementalEqualsWhole(t *testing.T, seed uint64, operations, rounds int) {
 	l := newWhole(t, seed)
 	ws := l.startAll(l.views("t")...)
-	const legs = 4 // of a round, each with an end of the process or a jump of the clock
+	const legs = 2 // of a round, each with an end of the process or a jump of the clock
 	for round := range rounds {
 		for range legs {
 			l.transactions(operations / rounds / legs)
