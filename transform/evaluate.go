@@ -48,6 +48,8 @@ type evaluation struct {
 	value    []byte
 	headers  []kafka.Header
 	pending  []chunk
+	// snapshot is what is read instead of the store, where the state is only looked at; nil in a task.
+	snapshot *pebble.Snapshot
 	// published are the kept fields of what was emitted last; see previous.
 	published []schemas.Value
 }

@@ -62,19 +62,27 @@ func (t *task) saveEmitted(b *pebble.Batch, product []byte, hash uint64, key []b
 	return t.setFact(b, product, slotEmitted, t.eval.scratch)
 }
 
+// parkReason says where and what is wrong, and what to do about it.
+func parkReason(cause error) (where, what, fix string) {
+	var ce *schemas.ColumnError
+	if fs := fault.All(cause); len(fs) > 0 {
+		where, what, fix = fs[0].Where, fs[0].What, fs[0].Fix
+		if fs[0].Err != nil {
+			what += ": " + fs[0].Err.Error()
+		}
+		return where, what, fix
+	}
+	if errors.As(cause, &ce) {
+		where, fix = "field "+ce.Column, "round or shorten the value in the rule that sets the field"
+	}
+	return where, cause.Error(), fix
+}
+
 // park holds a product back with the reason; what the shop has of it stays.
 func (e *evaluation) park(ctx context.Context, b *pebble.Batch, product []byte, cause error) error {
 	t := e.t
-	p := parkedFact{ParkedProduct: ParkedProduct{View: t.layout.view.Name, Key: displayKey(product), What: cause.Error(), Since: t.clock().UTC()}}
-	var ce *schemas.ColumnError
-	if fs := fault.All(cause); len(fs) > 0 {
-		p.Where, p.What, p.Fix = fs[0].Where, fs[0].What, fs[0].Fix
-		if fs[0].Err != nil {
-			p.What += ": " + fs[0].Err.Error()
-		}
-	} else if errors.As(cause, &ce) {
-		p.Where, p.Fix = "field "+ce.Column, "round or shorten the value in the rule that sets the field"
-	}
+	p := parkedFact{ParkedProduct: ParkedProduct{View: t.layout.view.Name, Key: displayKey(product), Since: t.clock().UTC()}}
+	p.Where, p.What, p.Fix = parkReason(cause)
 	old := e.parkedFact()
 	if old == nil {
 		p.Signals = t.signals.end()

@@ -22,7 +22,7 @@ const labPartitions = 2
 
 // lab is a source made by hand: tests write rows and checkpoints as capture would, on a real protocol, and read what comes out.
 type lab struct {
-	t        *testing.T
+	t        testing.TB
 	client   *kafka.Client
 	registry *registry.Client
 	producer *kafka.Producer
@@ -84,17 +84,17 @@ func (l *memoryLog) Replay(_ context.Context, fn func(key, value []byte) error) 
 	return nil
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func newLab(t *testing.T) *lab { return newLabOn(t, embedded.Config{Listen: "127.0.0.1:0"}) }
+func newLab(t testing.TB) *lab { return newLabOn(t, embedded.Config{Listen: "127.0.0.1:0"}) }
 
 // newLabOn makes a lab on a broker of a test's own settings.
-func newLabOn(t *testing.T, cfg embedded.Config) *lab {
+func newLabOn(t testing.TB, cfg embedded.Config) *lab {
 	t.Helper()
 	ctx := t.Context()
 	broker, err := embedded.Start(cfg)

@@ -84,7 +84,7 @@ func (e *evaluation) joinValue(dst []byte, wanted []joinValue) (join []byte, nul
 func (e *evaluation) readLookup(ctx context.Context, lookup int, join []byte) ([][]schemas.Value, error) {
 	index := e.t.layout.lookupInput(lookup)
 	lower := appendPart(e.t.prefix.indexed(nil, kindLookup, index), join)
-	it, err := e.t.store.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upperBound(lower)})
+	it, err := e.reader().NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upperBound(lower)})
 	if err != nil {
 		return nil, fmt.Errorf("read a lookup: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 
 // gate stands before the registry and answers in its place when a test says so.
 type gate struct {
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	addr    string
 	server  *httptest.Server

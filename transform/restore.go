@@ -105,7 +105,8 @@ func (t *task) wipe() error {
 	return nil
 }
 
-func (t *task) checkLayout() error {
+// layoutHash tells what the keys of the store depend on.
+func (t *task) layoutHash() []byte {
 	h := sha256.New()
 	for _, in := range t.layout.inputs {
 		fmt.Fprintf(h, "%d %s %v %v\n", in.kind, in.topic, names(in.table, in.join), names(in.table, in.table.Key))
@@ -113,7 +114,11 @@ func (t *task) checkLayout() error {
 			fmt.Fprintf(h, "%s\n", t.layout.describeWanted(in))
 		}
 	}
-	want := h.Sum(nil)
+	return h.Sum(nil)
+}
+
+func (t *task) checkLayout() error {
+	want := t.layoutHash()
 	k := t.prefix.meta(nil, metaLayout)
 	have, err := t.store.get(nil, k)
 	if err != nil || bytes.Equal(have, want) {
