@@ -142,9 +142,7 @@ func (b *binder) lookup(i int, k Lookup) {
 	where := ": lookup " + k.Name
 	in := b.layout.lookup(i)
 	for _, on := range k.On {
-		for _, c := range b.columns(in, []string{on.Column}, where, "on") {
-			in.join = append(in.join, c)
-		}
+		in.join = append(in.join, b.columns(in, []string{on.Column}, where, "on")...)
 		if v, ok := b.wanted(on, where); ok {
 			in.wanted = append(in.wanted, v)
 		}

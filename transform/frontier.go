@@ -241,8 +241,7 @@ func alignedKnown(h []known, after int64, newest known) known {
 
 func alignedTarget(ts []*target, done, newest *target) *target {
 	best, rank := newest, -1
-	for i := len(ts) - 1; i >= 0; i-- {
-		t := ts[i]
+	for _, t := range slices.Backward(ts) {
 		if t == done || t.cut[0].offset <= done.cut[0].offset {
 			break
 		}
@@ -300,10 +299,10 @@ func (f *frontier) meet(w writer, newest known) bool {
 
 // agreeing finds the newest of a writer's checkpoints that agrees with a cut.
 func agreeing(h []known, c cut) (known, bool) {
-	for i := len(h) - 1; i >= 0; i-- {
-		switch h[i].cut.compare(c) {
+	for _, k := range slices.Backward(h) {
+		switch k.cut.compare(c) {
 		case 0:
-			return h[i], true
+			return k, true
 		case -1:
 			return known{}, false
 		}
