@@ -153,15 +153,6 @@ func (g *generator) oneConnector(connectors map[string]any, add func(object)) ob
 	return object{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1, "maxProperties": 1}
 }
 
-func (o On) schema(*generator) object {
-	name := object{"type": "string"}
-	return object{"oneOf": []object{
-		name,
-		{"type": "array", "items": name, "minItems": 1},
-		{"type": "object", "additionalProperties": name, "minProperties": 1},
-	}}
-}
-
 func (o Order) schema(*generator) object {
 	return object{"type": "string", "pattern": `^\S+( (asc|desc))?$`}
 }

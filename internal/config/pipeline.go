@@ -132,26 +132,30 @@ type Table struct {
 	Columns     []string `yaml:"columns" doc:"The only columns captured; the key's are always added. All if left out."`
 }
 
-// View is one product-like thing put together from captured rows.
+// View is one product-like thing put together from captured rows, or from another view's products.
 type View struct {
-	From     string      `yaml:"from" required:"true" doc:"The root table, source.table: one of its rows is one product."`
+	From     string      `yaml:"from" required:"true" doc:"The root, source.table or the name of another view: one of its rows is one product, or with group_by a member of one."`
+	GroupBy  []string    `yaml:"group_by" doc:"Columns of 'from': each distinct value of them is one product, whose rows are the child 'members'."`
+	OrderBy  OrderBy     `yaml:"order_by" doc:"Columns that order the members of a group; \"column desc\" for falling. Their key decides between equals."`
 	Key      []string    `yaml:"key" doc:"Columns of the root that name a product; the root's primary key if left out."`
-	Children Map[Child]  `yaml:"children" doc:"Tables with several rows for one root row."`
-	Lookups  Map[Lookup] `yaml:"lookups" doc:"Broadcast tables that a root row points at."`
-	Rules    []string    `yaml:"rules" doc:"Rule files in layers: a later one may override a rule of an earlier one by its name."`
+	Children Map[Child]  `yaml:"children" doc:"Tables or views with several rows for one root row."`
+	Lookups  Map[Lookup] `yaml:"lookups" doc:"Broadcast tables, or views, that a root row points at."`
+	Rules    []string    `yaml:"rules" doc:"Rule files in layers: a later one may override a rule of an earlier one by its name. standard:<name> is one that is shipped with the product."`
 }
 
 // Child is a 1:n part of a view.
 type Child struct {
-	From    string  `yaml:"from" required:"true" doc:"The table, source.table."`
-	On      On      `yaml:"on" required:"true" doc:"The column that both tables share, a list of them, or {child_column: root_column}."`
-	OrderBy OrderBy `yaml:"order_by" doc:"Columns that order the rows; \"column desc\" for falling. The primary key decides between equals."`
+	From      string  `yaml:"from" required:"true" doc:"The table, source.table, or another view."`
+	On        On      `yaml:"on" required:"true" doc:"The column that both tables share, a list of them, or {child_column: root_column}."`
+	OrderBy   OrderBy `yaml:"order_by" doc:"Columns that order the rows; \"column desc\" for falling. The primary key decides between equals."`
+	Scattered bool    `yaml:"scattered" doc:"The rows do not lie where their products lie: each task reads the whole topic and keeps what belongs to its products."`
 }
 
 // Lookup is an n:1 part of a view.
 type Lookup struct {
-	From string `yaml:"from" required:"true" doc:"The table, source.table; it must be broadcast."`
-	On   On     `yaml:"on" required:"true" doc:"The column that both tables share, a list of them, or {lookup_column: root_column}."`
+	From  string `yaml:"from" required:"true" doc:"The table, source.table, which must be broadcast; or another view."`
+	On    On     `yaml:"on" doc:"The column that both tables share, a list of them, or {lookup_column: root_column}; instead of a root column also lookup.column of another lookup, or {value: constant}."`
+	Every bool   `yaml:"every" doc:"Instead of 'on': every product sees every row."`
 }
 
 // Sink is one system kept equal.

@@ -136,24 +136,6 @@ func (p *printer) tree(n *yaml.Node, path, key string) *yaml.Node {
 	return c
 }
 
-func (o On) printNode(*printer, string) *yaml.Node {
-	same := true
-	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-	pairs := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
-	for _, p := range o {
-		same = same && p.Column == p.Root
-		list.Content = append(list.Content, text(p.Column))
-		add(pairs, p.Column, text(p.Root))
-	}
-	switch {
-	case same && len(o) == 1:
-		return list.Content[0]
-	case same:
-		return orNil(list)
-	}
-	return pairs
-}
-
 func (o Order) printNode(*printer, string) *yaml.Node {
 	if o.Desc {
 		return text(o.Column + " desc")

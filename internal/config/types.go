@@ -148,59 +148,6 @@ func firstPart(name string) string {
 	return part
 }
 
-// Pair joins two tables on one column of each.
-type Pair struct {
-	Column string // of the child or the lookup table
-	Root   string // of the root table
-}
-
-// On is how a child or a lookup is joined to its root.
-type On []Pair
-
-// Columns lists the child's or lookup's columns.
-func (o On) Columns() []string {
-	out := make([]string, len(o))
-	for i, p := range o {
-		out[i] = p.Column
-	}
-	return out
-}
-
-// Roots lists the root's columns.
-func (o On) Roots() []string {
-	out := make([]string, len(o))
-	for i, p := range o {
-		out[i] = p.Root
-	}
-	return out
-}
-
-func (o *On) decodeNode(d *decoder, n *yaml.Node, path string) {
-	const fix = "write a column that both tables have, a list of them, or {child_column: root_column}"
-	switch {
-	case isNull(n): // reported as missing
-	case n.Kind == yaml.ScalarNode:
-		*o = On{{n.Value, n.Value}}
-	case n.Kind == yaml.SequenceNode:
-		for _, c := range n.Content {
-			if c.Kind != yaml.ScalarNode || isNull(c) {
-				d.fail(c, path, "wants a column, and there is "+describe(c), fix)
-				continue
-			}
-			*o = append(*o, Pair{c.Value, c.Value})
-		}
-	case d.mapping(n, path):
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			if v.Kind != yaml.ScalarNode || isNull(v) {
-				d.fail(v, path, "wants a column of the root, and there is "+describe(v), fix)
-				continue
-			}
-			*o = append(*o, Pair{k.Value, v.Value})
-		}
-	}
-}
-
 // Order is one column that orders a child's rows.
 type Order struct {
 	Column string

@@ -28,6 +28,7 @@ func (p *Pipeline) Validate() fault.List {
 	for i := range p.Views {
 		v.view(p.Views[i].Name, &p.Views[i].Value)
 	}
+	v.circles()
 	for i := range p.Sinks {
 		v.sink(p.Sinks[i].Name, &p.Sinks[i].Value)
 	}
@@ -155,6 +156,9 @@ func (v *validator) names() {
 		v.part([]string{"views", name}, name)
 		add([]string{"views", name}, p.Name+"."+name)
 		add([]string{"views", name}, p.Name+"."+name+".parked")
+		if p.IsRead(name) {
+			add([]string{"views", name}, p.Name+"."+name+".checkpoints")
+		}
 	}
 	for _, name := range p.Sinks.Names() {
 		v.part([]string{"sinks", name}, name)
