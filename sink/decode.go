@@ -87,7 +87,7 @@ func (d *decoders) tombstone(ctx context.Context, rec *kafka.Record, keyID int32
 func (d *decoders) unreadable(rec *kafka.Record, what string) *fault.Fault {
 	return &fault.Fault{
 		Class: fault.Runtime, What: what,
-		Fix: fmt.Sprintf("find out who else writes to %s; a newer record of the key replaces it, and shelfstream replay of the view writes all of them anew", d.view.Topic),
+		Fix: fmt.Sprintf("find out who else writes to %s; the next change of the product replaces the record; "+sendAnew, d.view.Topic),
 	}
 }
 
@@ -161,8 +161,11 @@ func (d *decoders) compile(ctx context.Context, keyID, id int32) (valueDecoder, 
 }
 
 func (d *decoders) useless(id int32, what string, err error) *fault.Fault {
-	return &fault.Fault{Class: fault.Runtime, What: fmt.Sprintf("its schema %d %s", id, what), Fix: "shelfstream replay of the view writes every product anew in its present shape", Err: err}
+	return &fault.Fault{Class: fault.Runtime, What: fmt.Sprintf("its schema %d %s", id, what), Fix: "the next change of the product replaces the record; " + sendAnew, Err: err}
 }
+
+// sendAnew makes transform compare its products with what the topic has: a replay would read the same records again.
+const sendAnew = "to have every product sent whose newest record is not what its rules give, stop transform, delete its state.dir and start it again"
 
 // schema asks for a schema's text; an id the registry does not know is the record's fault.
 func (d *decoders) schema(ctx context.Context, id int32) (string, error) {

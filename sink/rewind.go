@@ -17,10 +17,14 @@ type RewindConfig struct {
 	Target         Target
 
 	// From the beginning of the topics, unless one of these is set: from the first record written at At or later, or from the offset Offset
-	// (then Partition names the one partition).
+	// (then only Partition).
 	At        time.Time
 	Offset    *int64
 	Partition int32
+	// OnePartition rewinds only Partition, wherever it is rewound to.
+	OnePartition bool
+	// By is who asks; the target keeps it with the place.
+	By string
 	// Prune has all keys compared as well, and those removed from the target that the topic does not have.
 	Prune bool
 }
@@ -48,16 +52,20 @@ func Rewind(ctx context.Context, cfg RewindConfig) ([]Rewound, error) {
 			return out, err
 		}
 		if len(starts) == 0 {
-			return out, &fault.Fault{Class: fault.Config, Where: v.Topic, What: "there is no such topic", Fix: "let the pipeline run first"}
+			return out, &fault.Fault{Class: fault.Config, Where: "topic " + v.Topic, What: "it does not exist: nothing was ever published", Fix: "run the pipeline first"}
 		}
-		if cfg.Offset != nil && int(cfg.Partition) >= len(starts) {
-			return out, &fault.Fault{Class: fault.Config, Where: v.Topic, What: fmt.Sprintf("has %d partitions and no partition %d", len(starts), cfg.Partition), Fix: "count from 0"}
+		one := cfg.OnePartition || cfg.Offset != nil
+		if one && int(cfg.Partition) >= len(starts) {
+			return out, &fault.Fault{
+				Class: fault.Config, Where: v.Topic, What: fmt.Sprintf("has %d partitions and no partition %d", len(starts), cfg.Partition),
+				Fix: fmt.Sprintf("write a number from 0 to %d", len(starts)-1),
+			}
 		}
 		for id := range starts {
-			p := Partition{View: v, ID: int32(id)}
+			p := Partition{View: v, ID: int32(id), Owner: cfg.By}
 			to := starts[id]
 			switch {
-			case cfg.Offset != nil && p.ID != cfg.Partition:
+			case one && p.ID != cfg.Partition:
 				continue
 			case cfg.Offset != nil:
 				to = max(*cfg.Offset, to)

@@ -150,10 +150,6 @@ func (a *app) openClient(ctx context.Context, r role) error {
 // openRegistry connects to the named registry, or starts the embedded one.
 func (a *app) openRegistry(ctx context.Context, r role) error {
 	reg := a.cfg.Log.Registry
-	opts := []registry.Option{registry.WithLogger(a.log)}
-	if reg.User != "" {
-		opts = append(opts, registry.WithBasicAuth(reg.User, reg.Password))
-	}
 	if a.registryURL == "" {
 		listen, owner := reg.Listen, true
 		if r == roleTool {
@@ -166,7 +162,7 @@ func (a *app) openRegistry(ctx context.Context, r role) error {
 		a.onClose(s.Close)
 		a.registryURL = s.url
 	}
-	a.registry = registry.NewClient(a.registryURL, opts...)
+	a.registry = registry.NewClient(a.registryURL, registryOptions(a.cfg, registry.WithLogger(a.log))...)
 	return nil
 }
 

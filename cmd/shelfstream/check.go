@@ -51,7 +51,7 @@ func check(ctx context.Context, p *program, c *common, connect, show bool) error
 	if err != nil {
 		return err
 	}
-	k := &checker{cfg: cfg, out: p.stdout, within: checkWithin}
+	k := &checker{cfg: cfg, out: p.stdout, within: checkWithin, broken: map[string]bool{}}
 	k.say("configuration " + cfg.File)
 	for i := range cfg.Views {
 		if _, err := cfg.readRules(&cfg.Views[i].Value); err != nil {
@@ -70,6 +70,7 @@ type checker struct {
 	out    io.Writer
 	within time.Duration // one system's time to answer
 	faults fault.List
+	broken map[string]bool // views that cannot be compiled
 }
 
 // say notes the outcome of looking at one thing; true if it is in order.

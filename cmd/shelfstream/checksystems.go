@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"shelfstream/capture"
+	"shelfstream/internal/config"
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
@@ -43,7 +44,7 @@ func (k *checker) systems(ctx context.Context, cfg *pipeline, log *slog.Logger) 
 		k.source(ctx, a, name, shapes)
 	}
 	products := map[string]sink.View{}
-	for _, name := range cfg.Views.Names() {
+	for _, name := range cfg.ViewOrder() {
 		k.view(ctx, a, name, shapes, products)
 	}
 	for i := range cfg.Sinks {
@@ -114,19 +115,19 @@ func (k *checker) source(ctx context.Context, a *app, name string, shapes map[st
 	}
 }
 
-// view checks a view and its rules against its tables' shapes: those the source told, else those a run has registered.
+// view checks a view and its rules against its tables' shapes: those the source told, else those a run has registered. Its products' own shape is
+// added to shapes, for views over it; so views come in cfg.ViewOrder.
 func (k *checker) view(ctx context.Context, a *app, name string, shapes map[string]*schemas.Table, products map[string]sink.View) {
 	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
-	v := a.cfg.transformView(name)
-	topics := []string{v.Root}
-	for _, c := range v.Children {
-		topics = append(topics, c.Topic)
-	}
-	for _, l := range v.Lookups {
-		topics = append(topics, l.Topic)
-	}
-	for _, t := range topics {
+	view, _ := a.cfg.Views.Get(name)
+	for _, from := range view.Reads() {
+		t := a.cfg.topicOf(from)
+		if config.IsView(from) && k.broken[from] {
+			k.broken[name] = true
+			k.later("view "+name, "its rules can be checked when those of the view "+from+" are in order")
+			return
+		}
 		if shapes[t] == nil && a.registry != nil {
 			if table, err := a.registry.Table(ctx, t); err == nil {
 				shapes[t] = table
@@ -137,18 +138,20 @@ func (k *checker) view(ctx context.Context, a *app, name string, shapes map[stri
 			return
 		}
 	}
-	view, _ := a.cfg.Views.Get(name)
 	files, err := a.cfg.readRules(view)
 	if err != nil {
+		k.broken[name] = true
 		return // said before
 	}
-	product, err := transform.Compile(v, files, a.cfg.Zone, func(topic string) *schemas.Table { return shapes[topic] })
-	if !k.say("view "+name, err, a.cfg.misplaced(name, shapes[v.Root]).Err()) {
+	product, err := transform.Compile(a.cfg.transformView(name), files, a.cfg.Zone, func(topic string) *schemas.Table { return shapes[topic] })
+	if !k.say("view "+name, err, a.cfg.misplaced(name, shapes).Err()) {
+		k.broken[name] = true
 		return
 	}
 	topic := sink.Topic(a.cfg.Name, name)
 	product.Name = topic
 	products[name] = sink.View{Name: name, Topic: topic, Table: product}
+	shapes[topic] = product
 }
 
 // sink has a target compared with the products of its views.

@@ -9,12 +9,14 @@ func commands() []command {
 		transformCommand(),
 		sinkCommand(),
 		checkCommand(),
+		testCommand(),
 		statusCommand(),
 		explainCommand(),
 		parkedCommand(),
 		replayCommand(),
 		resnapshotCommand(),
 		schemaCommand(),
+		rulesCommand(),
 		versionCommand(),
 	}
 }

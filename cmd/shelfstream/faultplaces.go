@@ -106,7 +106,7 @@ func namesIn(what string) []string {
 	for _, m := range quotedName.FindAllStringSubmatch(what, -1) {
 		for i, name := range m[1:] {
 			if name != "" && (i < 2 || slices.Contains(settings, name)) {
-				names = append(names, name)
+				names = append(names, strings.Trim(name, "\""))
 			}
 		}
 	}

@@ -342,11 +342,11 @@ func (f *faultWorld) faults(t *testing.T, what string) string {
 			continue
 		}
 		out := s.State + "\n"
-		var outSb345 strings.Builder
+		var printed strings.Builder
 		for _, fl := range s.Faults {
-			outSb345.WriteString(faultText(fl))
+			printed.WriteString(faultText(fl))
 		}
-		out += outSb345.String()
+		out += printed.String()
 		return out
 	}
 	return "no such stage\n"

@@ -125,13 +125,13 @@ func (p *playground) command(t *testing.T, line string) string {
 	s := newShell(p.env)
 	code := s.program.run(ctx, args)
 	out := s.stdout.String()
-	var outSb128 strings.Builder
+	var lines strings.Builder
 	for line := range strings.Lines(s.stderr.String()) {
 		if !strings.HasPrefix(line, "time=") { // the log is what "log?" looks into
-			outSb128.WriteString(line)
+			lines.WriteString(line)
 		}
 	}
-	out += outSb128.String()
+	out += lines.String()
 	switch {
 	case ctx.Err() != nil:
 		out += fmt.Sprintf("does not end within %s\n", withinStep)

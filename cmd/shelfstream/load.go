@@ -12,6 +12,7 @@ import (
 	"shelfstream/internal/config"
 	"shelfstream/internal/fault"
 	"shelfstream/transform/rules"
+	"shelfstream/transform/standard"
 )
 
 // pipeline is a configuration with its connectors' sections read.
@@ -42,6 +43,7 @@ func loadPipeline(file string, env func(string) (string, bool)) (*pipeline, erro
 	for i := range cfg.Sources {
 		faults = append(faults, p.trySource(cfg.Sources[i].Name, faults)...)
 	}
+	faults = append(faults, p.standardRules()...)
 	for _, f := range faults {
 		f.What, f.Fix = cfg.Redact(f.What), cfg.Redact(f.Fix)
 	}
@@ -105,12 +107,54 @@ func (p *pipeline) trySource(name string, found fault.List) fault.List {
 	return l
 }
 
+// standardRules finds names of rule files that are not shipped with the product.
+func (p *pipeline) standardRules() fault.List {
+	var l fault.List
+	for i := range p.Views {
+		for _, name := range p.Views[i].Value.Rules {
+			layer, ok := strings.CutPrefix(name, standard.Prefix)
+			if !ok {
+				continue
+			}
+			if f := noLayer(layer); f != nil {
+				path := []string{"views", p.Views[i].Name, "rules"}
+				f.Where, _ = p.Place(path, name)
+				f.What = strings.Join(path, ".") + ": " + f.What
+				l.Add(f)
+			}
+		}
+	}
+	return l
+}
+
+// noLayer is the fault of a standard layer that does not exist, nil if it does.
+func noLayer(name string) *fault.Fault {
+	_, err := standard.Layer(name)
+	if err == nil {
+		return nil
+	}
+	f := *fault.All(err)[0]
+	if near := config.Nearest(name, standard.List()); near != "" {
+		f.What += fmt.Sprintf(", did you mean %q?", standard.Prefix+near)
+	}
+	return &f
+}
+
 // readRules reads a view's rule files, each a layer with its file's name; messages name the files as the configuration does. What is wrong with
 // them whatever the tables are is found here, before anything is started or made in a source.
 func (p *pipeline) readRules(view *config.View) ([]rules.Source, error) {
 	var out []rules.Source
 	var faults fault.List
 	for _, name := range view.Rules {
+		if layer, ok := strings.CutPrefix(name, standard.Prefix); ok {
+			source, err := standard.Layer(layer)
+			if err != nil {
+				faults = append(faults, fault.All(err)...)
+				continue
+			}
+			out = append(out, source)
+			continue
+		}
 		data, err := os.ReadFile(p.Path(name))
 		if err != nil {
 			faults.Add(&fault.Fault{Class: fault.Config, Where: name, What: "the rule file cannot be read", Fix: "name a file that shelfstream's user can read", Err: err})

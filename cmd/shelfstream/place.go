@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	"shelfstream/internal/config"
-	"shelfstream/internal/kafka"
 )
 
 // place is where a replay begins.
@@ -45,16 +43,4 @@ func parsePlace(text string, zone *time.Location) (place, error) {
 		}
 	}
 	return place{}, usage(fmt.Sprintf("-to %q is no place", text), "write beginning, an offset (1042), a time (2026-03-14T08:00:00Z, '2026-03-14 08:00') or how long ago (2h, 7d)")
-}
-
-// offset is the place in one partition.
-func (p place) offset(ctx context.Context, client *kafka.Client, topic string, partition int32) (int64, error) {
-	switch p.kind {
-	case atOffset:
-		return p.number, nil
-	case atTime:
-		return client.OffsetAt(ctx, topic, partition, p.at)
-	case atBeginning:
-	}
-	return client.StartOffset(ctx, topic, partition)
 }

@@ -28,14 +28,18 @@ func (a *app) preflight(ctx context.Context, stages []stage) error {
 		names[st.Kind] = append(names[st.Kind], st.Name)
 	}
 	probe := newProbe(a.cfg, a.registryURL, a.log)
-	k := &checker{cfg: a.cfg, out: io.Discard, within: preflightWithin}
+	k := &checker{cfg: a.cfg, out: io.Discard, within: preflightWithin, broken: map[string]bool{}}
 	shapes := map[string]*schemas.Table{}
 	for _, name := range names[status.KindCapture] {
 		k.source(ctx, probe, name, shapes)
 	}
 	products := map[string]sink.View{}
-	for i := range a.cfg.Views {
-		if name := a.cfg.Views[i].Name; slices.Contains(names[status.KindTransform], name) || a.feeds(names[status.KindSink], name) {
+	wanted := func(name string) bool {
+		return slices.Contains(names[status.KindTransform], name) || a.feeds(names[status.KindSink], name)
+	}
+	for _, name := range a.cfg.ViewOrder() {
+		// Views that are made elsewhere give their shapes to those over them.
+		if wanted(name) || slices.ContainsFunc(a.cfg.ViewsOver(name), wanted) {
 			k.view(ctx, probe, name, shapes, products)
 		}
 	}
@@ -64,7 +68,15 @@ func (a *app) feeds(sinks []string, view string) bool {
 func newProbe(cfg *pipeline, registryURL string, log *slog.Logger) *app {
 	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), brokers: cfg.Log.Brokers, registryURL: registryURL, targets: map[string]sink.Target{}}
 	if registryURL != "" {
-		a.registry = registry.NewClient(registryURL, registry.WithBasicAuth(cfg.Log.Registry.User, cfg.Log.Registry.Password), registry.WithRetry(0))
+		a.registry = registry.NewClient(registryURL, registryOptions(cfg, registry.WithRetry(0))...)
 	}
 	return a
+}
+
+// registryOptions are options of a client of the configured registry, with its login if it has one.
+func registryOptions(cfg *pipeline, more ...registry.Option) []registry.Option {
+	if r := cfg.Log.Registry; r.User != "" {
+		more = append(more, registry.WithBasicAuth(r.User, r.Password))
+	}
+	return more
 }

@@ -15,7 +15,7 @@ import (
 	"shelfstream/internal/fault"
 )
 
-var update = flag.Bool("update", false, "rewrite golden files and deploy/shelfstream.schema.json")
+var update = flag.Bool("update", false, "rewrite golden files and the schemas in deploy")
 
 // lockedBuffer is a buffer that a running program writes to while a test reads it.
 type lockedBuffer struct {
@@ -132,6 +132,16 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"transform alone", []string{"transform", "-config", good}, 2, "", "log.registry.url"},
 		{"sink alone", []string{"sink", "-config", good}, 2, "", "2 faults"},
 		{"status of nothing", []string{"status", "-config", good}, 3, "", "the pipeline does not answer on its admin port"},
+		{"rules", []string{"rules", "print"}, 0, "standard:visma_business/most_specific\n", ""},
+		{"rules of an ERP", []string{"rules", "print", "standard:visma_business/most_specific"}, 0, "rules:\n", ""},
+		{"rules without the prefix", []string{"rules", "print", "-pipeline", "visma_business/most_specific"}, 0, "- standard:visma_business\n", ""},
+		{"tables of an ERP", []string{"rules", "print", "-tables", "navision"}, 0, "tables:", ""},
+		{"unknown rules", []string{"rules", "print", "standard:visma_busines"}, 2, "", `did you mean "standard:visma_business"?`},
+		{"unknown rules in a view", []string{"check", "-config", writeConfig(t, strings.Replace(goodConfig, "[standard.rules", "[standard:visma, standard.rules", 1))}, 2, "",
+			`pipeline.yaml:16:13: views.product.rules: there is no standard file standard:visma, did you mean "standard:visma_business"?`},
+		{"rules that are shipped", []string{"check", "-config", writeConfig(t, strings.Replace(goodConfig, "[standard.rules", "[standard:visma_business, standard.rules", 1))}, 0, "ok      configuration", ""},
+		{"test of nothing", []string{"test"}, 2, "", "test wants case files"},
+		{"test of a file that is not there", []string{"test", "none.cases.yaml"}, 2, "", "none.cases.yaml: the file cannot be read"},
 		{"explain without key", []string{"explain", "product", "-config", good}, 2, "", "explain wants a view and a key"},
 		{"explain unknown view", []string{"explain", "prodct", "1", "-config", good}, 2, "", `did you mean "product"?`},
 		{"replay without place", []string{"replay", "shop", "-config", good}, 2, "", "-to is missing"},
@@ -267,24 +277,27 @@ func TestParseFlags(t *testing.T) {
 	}
 }
 
-func TestSchemaOfTheConfiguration(t *testing.T) {
-	got := execute(t, nil, "config", "schema")
-	if got.code != 0 {
-		t.Fatal(got.stderr)
-	}
-	path := filepath.Join("..", "..", "deploy", "shelfstream.schema.json")
-	if *update {
-		if err := os.WriteFile(path, []byte(got.stdout), 0o644); err != nil {
+// TestSchemas: the schemas beside the product's examples are those of the program.
+func TestSchemas(t *testing.T) {
+	for name, args := range map[string][]string{"shelfstream.schema.json": {"config", "schema"}, "shelfstream.rules.schema.json": {"config", "schema", "-rules"}} {
+		got := execute(t, nil, args...)
+		if got.code != 0 {
+			t.Fatal(got.stderr)
+		}
+		path := filepath.Join("..", "..", "deploy", name)
+		if *update {
+			if err := os.WriteFile(path, []byte(got.stdout), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(want) != got.stdout {
-		t.Error("deploy/shelfstream.schema.json is not what the structs say: go test ./cmd/shelfstream -update")
+		if string(want) != got.stdout {
+			t.Errorf("deploy/%s is not what the program says: go test ./cmd/shelfstream -update", name)
+		}
 	}
 }
 

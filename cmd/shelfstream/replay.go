@@ -10,7 +10,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"shelfstream/internal/fault"
 	"shelfstream/sink"
 )
 
@@ -25,7 +24,8 @@ while the pipeline runs and while it is stopped. -to takes
     2026-03-14T08:00:00Z   a time; also 2026-03-14 and 2026-03-14 08:00 in the pipeline's time zone
     2h, 7d                 so long ago
 If a sink and a view have one name, write sink/name or view/name. A view's products follow from the topics alone, so that replaying a
-view means replaying it to those who read it; to build its state anew, delete state.dir while the pipeline is stopped.`,
+view means replaying it, and the views that are made of it, to the sinks that read them (to an offset: it alone); to build its state anew, delete
+state.dir while the pipeline is stopped.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var c common
 			r := replay{partition: -1}
@@ -67,11 +67,11 @@ func (r *replay) run(ctx context.Context, p *program, c *common, name string) er
 	if err != nil {
 		return err
 	}
-	readers, err := r.readers(cfg, name)
+	to, err := parsePlace(r.to, cfg.Zone)
 	if err != nil {
 		return err
 	}
-	to, err := parsePlace(r.to, cfg.Zone)
+	readers, err := r.readers(cfg, name, to.kind == atOffset)
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,9 @@ func (r *replay) run(ctx context.Context, p *program, c *common, name string) er
 	return errors.Join(err, w.Flush(), a.Close())
 }
 
-// readers finds which sinks are rewound on which views.
-func (r *replay) readers(cfg *pipeline, name string) ([]reader, error) {
+// readers finds which sinks are rewound on which views. A view's replay goes on to the views over it, unless it goes to an offset: that is a place
+// in one topic.
+func (r *replay) readers(cfg *pipeline, name string, offset bool) ([]reader, error) {
 	kind, bare, typed := strings.Cut(name, "/")
 	if !typed {
 		kind, bare = "", name
@@ -106,22 +107,34 @@ func (r *replay) readers(cfg *pipeline, name string) ([]reader, error) {
 	if !isSink && !isView {
 		return nil, unknownName("sink or view", name, append(cfg.Sinks.Names(), cfg.Views.Names()...))
 	}
+	views := []string{bare}
+	if isView && !offset {
+		views = append(views, cfg.ViewsOver(bare)...)
+	}
 	var out []reader
 	for _, s := range cfg.Sinks {
 		for _, view := range s.Value.Views() {
-			if (isSink && s.Name == bare || isView && view == bare) && (r.view == "" || r.view == view) {
+			if (isSink && s.Name == bare || isView && slices.Contains(views, view)) && (r.view == "" || r.view == view) {
 				out = append(out, reader{s.Name, view})
 			}
 		}
 	}
 	if len(out) == 0 && r.view != "" {
-		s, _ := cfg.Sinks.Get(bare)
-		return nil, unknownName("view of "+bare, r.view, s.Views())
+		return nil, unknownName("view of "+bare, r.view, viewsOf(cfg, bare, isSink, views))
 	}
 	if len(out) == 0 {
 		return nil, usage("no sink reads the view "+bare, "add it to a sink's tables")
 	}
 	return out, nil
+}
+
+// viewsOf are the views that -view can pick from.
+func viewsOf(cfg *pipeline, name string, isSink bool, views []string) []string {
+	if !isSink {
+		return views
+	}
+	s, _ := cfg.Sinks.Get(name)
+	return s.Views()
 }
 
 // rewind sets the places of one sink on one view back.
@@ -130,46 +143,27 @@ func (r *replay) rewind(ctx context.Context, a *app, w *tabwriter.Writer, from r
 	if err != nil {
 		return err
 	}
-	rewinder, ok := target.(sink.Rewinder)
-	if !ok {
-		return &fault.Fault{Class: fault.Config, Where: "sink " + from.sink, What: "this kind of sink cannot be rewound"}
+	cfg := sink.RewindConfig{
+		Pipeline: a.cfg.Name, Sink: from.sink, Views: []string{from.view}, Client: a.client, Target: target, By: "replay by " + whoAsks(), Prune: r.prune,
+		OnePartition: r.partition >= 0, Partition: int32(max(r.partition, 0)),
 	}
-	topic := sink.Topic(a.cfg.Name, from.view)
-	n, err := a.client.Partitions(ctx, topic)
-	if err != nil {
-		return err
+	switch to.kind {
+	case atOffset:
+		cfg.Offset = &to.number
+	case atTime:
+		cfg.At = to.at
+	case atBeginning:
 	}
-	if n == 0 {
-		return &fault.Fault{Class: fault.Config, Where: "topic " + topic, What: "it does not exist: nothing was ever published", Fix: "run the pipeline first"}
-	}
-	partitions := make([]int32, 0, n)
-	for i := range int32(n) {
-		partitions = append(partitions, i)
-	}
-	if r.partition >= 0 {
-		if !slices.Contains(partitions, int32(r.partition)) {
-			return usage(fmt.Sprintf("%s has no partition %d", topic, r.partition), fmt.Sprintf("write a number from 0 to %d", n-1))
-		}
-		partitions = []int32{int32(r.partition)}
-	}
-	for _, id := range partitions {
-		offset, err := to.offset(ctx, a.client, topic, id)
-		if err != nil {
-			return err
-		}
-		part := sink.Partition{View: sink.View{Name: from.view, Topic: topic}, ID: id, Owner: "replay by " + whoAsks()}
-		before, err := rewinder.Rewind(ctx, part, offset, r.prune)
-		if err != nil {
-			return err
-		}
-		what := fmt.Sprintf("from %d back to %d", before.Next, offset)
-		if offset >= before.Next {
-			what = fmt.Sprintf("stays at %d", before.Next)
+	done, err := sink.Rewind(ctx, cfg)
+	for _, p := range done {
+		what := fmt.Sprintf("from %d back to %d", p.From, p.To)
+		if p.From == p.To {
+			what = fmt.Sprintf("stays at %d", p.From)
 		}
 		if r.prune {
 			what += ", all keys compared"
 		}
-		row(w, "sink "+from.sink, part.String(), what)
+		row(w, "sink "+from.sink, fmt.Sprintf("%s/%d", p.Topic, p.Partition), what)
 	}
-	return nil
+	return err
 }

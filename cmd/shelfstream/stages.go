@@ -64,11 +64,18 @@ func (a *app) captures(names []string) ([]stage, error) {
 	return out, faults.Err()
 }
 
-func (a *app) capture(name string) (*capture.Runner, error) {
+// readByOffset are topicConfigs for topics whose readers go by offsets of checkpoints: each row's version below such an offset must stay until a
+// newer one covers it.
+func (a *app) readByOffset() map[string]string {
 	configs := a.topicConfigs()
 	if _, ok := configs["min.compaction.lag.ms"]; !ok {
 		configs["min.compaction.lag.ms"] = strconv.FormatInt(a.cfg.Log.Topics.MinCompactionLag.Milliseconds(), 10)
 	}
+	return configs
+}
+
+func (a *app) capture(name string) (*capture.Runner, error) {
+	configs := a.readByOffset()
 	tables := a.cfg.tables(name)
 	return capture.NewRunner(capture.RunnerConfig{
 		Pipeline: a.cfg.Name, Source: name, Tables: tables, Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication,
@@ -125,50 +132,13 @@ func (a *app) transform(name string) (*transform.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	configs, isRead := a.topicConfigs(), a.cfg.IsRead(name)
+	if isRead {
+		configs = a.readByOffset()
+	}
 	return transform.NewRunner(transform.Config{
 		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
-		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: a.topicConfigs(), DeleteRetention: a.cfg.Log.Topics.DeleteRetention,
+		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: configs, Announces: isRead, DeleteRetention: a.cfg.Log.Topics.DeleteRetention,
 		SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 	})
-}
-
-// transformView turns a configured view into topics.
-func (p *pipeline) transformView(name string) transform.View {
-	view, _ := p.Views.Get(name)
-	topic := func(from string) string {
-		source, table, _ := strings.Cut(from, ".")
-		return capture.RawTopic(p.Name, source, table)
-	}
-	pairs := func(on config.On) [][2]string {
-		out := make([][2]string, len(on))
-		for i, pair := range on {
-			out[i] = [2]string{pair.Column, pair.Root}
-		}
-		return out
-	}
-	v := transform.View{Name: name, Root: topic(view.From), Key: view.Key}
-	froms := []string{view.From}
-	for _, c := range view.Children {
-		child := transform.Child{Name: c.Name, Topic: topic(c.Value.From), On: pairs(c.Value.On)}
-		for _, o := range c.Value.OrderBy {
-			child.OrderBy = append(child.OrderBy, transform.Order{Column: o.Column, Desc: o.Desc})
-		}
-		v.Children = append(v.Children, child)
-		froms = append(froms, c.Value.From)
-	}
-	for _, l := range view.Lookups {
-		lookup := transform.Lookup{Name: l.Name, Topic: topic(l.Value.From)}
-		for _, pair := range l.Value.On {
-			lookup.On = append(lookup.On, transform.LookupOn{Column: pair.Column, Of: pair.Root})
-		}
-		v.Lookups = append(v.Lookups, lookup)
-		froms = append(froms, l.Value.From)
-	}
-	for _, from := range froms {
-		source, _, _ := strings.Cut(from, ".")
-		if t := capture.CheckpointTopic(p.Name, source); !slices.Contains(v.Checkpoints, t) {
-			v.Checkpoints = append(v.Checkpoints, t)
-		}
-	}
-	return v
 }
