@@ -132,12 +132,7 @@ func statusOf(err error) int {
 
 // fail answers with the faults of err, as a page or as JSON {"error": …, "faults": […]}.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, err error) {
-	faults := []faultJSON{}
-	for _, f := range fault.All(err) {
-		j := toFaultJSON(f)
-		j.Where, j.What, j.Fix = s.cfg.Redact(j.Where), s.cfg.Redact(j.What), s.cfg.Redact(j.Fix)
-		faults = append(faults, j)
-	}
+	faults := s.faults(err)
 	text := s.cfg.Redact(err.Error())
 	if wantsHTML(r) {
 		if len(faults) == 0 {
@@ -150,6 +145,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, err erro
 		Error  string      `json:"error"`
 		Faults []faultJSON `json:"faults"`
 	}{text, faults})
+}
+
+// faults are those of err, without secrets.
+func (s *Server) faults(err error) []faultJSON {
+	faults := []faultJSON{}
+	for _, f := range fault.All(err) {
+		j := toFaultJSON(f)
+		j.Where, j.What, j.Fix = s.cfg.Redact(j.Where), s.cfg.Redact(j.What), s.cfg.Redact(j.Fix)
+		faults = append(faults, j)
+	}
+	return faults
 }
 
 func wantsHTML(r *http.Request) bool {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,8 @@ type Config struct {
 	Ready func() error
 	// Explain explains a product; nil = not here. A wrapped ErrNotFound is answered with 404.
 	Explain func(ctx context.Context, view, key string) (*Explanation, error)
+	// Plan compares new rules with the present ones; nil = not here.
+	Plan Plans
 	// Parked lists at most limit of what a stage holds back; nil = not here.
 	Parked func(ctx context.Context, kind, name string, limit int) ([]Parked, error)
 	// Redact hides secrets in what drivers say; nil = nothing to hide.
@@ -51,6 +54,7 @@ type Server struct {
 	listener net.Listener
 	started  time.Time
 	loopback bool
+	planning sync.Mutex
 }
 
 // NewServer listens at once, so that Addr is known and an address in use is a fault before any work begins.
@@ -121,6 +125,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /explain", s.explain)
 	mux.HandleFunc("GET /parked", s.parked)
+	mux.HandleFunc("POST /plan", s.plan)
 	if s.cfg.Gatherer != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	}

@@ -186,7 +186,9 @@ func TestPlanOfAnotherView(t *testing.T) {
 	}
 
 	for what, change := range map[string]func(*View){
-		"t.erp.stock": func(v *View) { v.Lookups = append(slices.Clone(v.Lookups), Lookup{Name: "stock", Topic: "t.erp.stock"}) },
+		"t.erp.stock": func(v *View) {
+			v.Lookups = append(slices.Clone(v.Lookups), Lookup{Name: "stock", Topic: "t.erp.stock"})
+		},
 		"another way": func(v *View) {
 			v.Lookups = []Lookup{{Name: "rate", Topic: "t.erp.rate", On: []LookupOn{{Column: "code", Of: "rev"}}}}
 		},
@@ -306,4 +308,3 @@ func TestPlanOfNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-

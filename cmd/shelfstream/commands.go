@@ -12,6 +12,7 @@ func commands() []command {
 		testCommand(),
 		statusCommand(),
 		explainCommand(),
+		planCommand(),
 		parkedCommand(),
 		replayCommand(),
 		resnapshotCommand(),

@@ -130,8 +130,11 @@ func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Repo
 			return a.common()
 		},
 	}
-	explainers := map[string]explainer{}
+	explainers, planners := map[string]explainer{}, map[string]planner{}
 	for _, s := range stages {
+		if p, ok := s.(planner); ok {
+			planners[s.Status().Name] = p
+		}
 		if e, ok := s.(explainer); ok {
 			explainers[s.Status().Name] = e
 		}
@@ -139,6 +142,11 @@ func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Repo
 	if len(explainers) > 0 {
 		cfg.Explain = func(ctx context.Context, view, key string) (*status.Explanation, error) {
 			return a.explain(ctx, explainers, view, key)
+		}
+	}
+	if len(planners) > 0 {
+		cfg.Plan = func(ctx context.Context, request []byte, tell func(any)) (any, error) {
+			return a.planAsked(ctx, planners, request, tell)
 		}
 	}
 	return status.NewServer(cfg)
