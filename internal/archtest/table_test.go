@@ -83,5 +83,5 @@ var reserved = []struct {
 // noNames say nothing of what is inside.
 var noNames = []string{"pkg", "util", "utils", "common", "helper", "helpers", "mock", "mocks", "misc", "base", "lib"}
 
-// maxLines is where a file should have been split; a longer one is told in the test's log.
+// maxLines is where a file should have been split.
 const maxLines = 500
