@@ -453,6 +453,40 @@ func TestLateTaskIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestDueTaskIsWaitedFor: a task that rests at the same checkpoint has still to count what the time changes.
+func TestDueTaskIsWaitedFor(t *testing.T) {
+	gs, err := bindGuards("v", []Guard{{Name: "removals", Removed: true, Count: 10}}, &schemas.Table{})
+	check(t, err)
+	b := newGuardBoard(gs, time.Now, newNotifier())
+	b.assign([]int32{0, 1})
+	at, c := time.Now(), cut{{"c", 5}}
+	for _, x := range []struct {
+		what string
+		m    member
+		want bool
+	}{
+		{"it rests until later", member{cut: c, at: at.Add(-time.Hour), idle: true, wake: at.Add(time.Hour)}, true},
+		{"it rests for ever", member{cut: c, at: at.Add(-time.Hour), idle: true}, true},
+		{"it is due", member{cut: c, at: at.Add(-time.Hour), idle: true, wake: at}, false},
+		{"it counts", member{cut: c, at: at.Add(-time.Hour)}, false},
+		{"it has counted", member{cut: c, at: at}, true},
+		{"it waits too", member{cut: c, at: at.Add(-time.Hour), waiting: true}, true},
+		{"it waits, behind", member{cut: cut{{"c", 4}}, waiting: true}, false},
+		{"each is behind the other", member{cut: cut{{"b", 7}, {"c", 4}}, waiting: true}, false},
+		{"nothing was counted", member{}, false},
+		{"it failed", member{absent: true}, true},
+	} {
+		b.members[1] = &x.m
+		if got := b.counted(0, c, at, false); got != x.want {
+			t.Errorf("%s: counted %v", x.what, got)
+		}
+	}
+	b.members[1] = &member{cut: cut{{"b", 7}, {"c", 4}}, waiting: true}
+	if !b.counted(0, cut{{"b", 6}, {"c", 5}}, at, false) {
+		t.Error("two tasks wait for each other, each behind the other in one source")
+	}
+}
+
 // TestMassChangeByTimeIsCountedTogether: a day begins, and the prices of all products move at once, in tasks that wake by themselves.
 func TestMassChangeByTimeIsCountedTogether(t *testing.T) {
 	l := newLab(t)
