@@ -367,7 +367,12 @@ func TestHeldSurvivesRestartAndLoss(t *testing.T) {
 // TestStopBeforeTheDecision: what was put aside is not forgotten when the task stops while it waits for another that does not come.
 func TestStopBeforeTheDecision(t *testing.T) {
 	l := newLab(t)
-	l.shop(100)
+	// So many that the marks of the first are cleared before the last is evaluated.
+	const n = 4 * evaluateChunk * labPartitions
+	for no := range int64(n) {
+		l.put("product", num(no), txt("w"), num(1), num(1))
+	}
+	l.checkpoint()
 	w := l.start(l.guarded(removals()))
 	l.settled(w)
 	board := w.bound.board
@@ -375,7 +380,9 @@ func TestStopBeforeTheDecision(t *testing.T) {
 	for no := range int64(3) {
 		l.del("product", num(no))
 	}
-	l.put("product", num(50), txt("changed"), num(1), num(2))
+	for no := range int64(n - 3) {
+		l.put("product", num(no+3), txt("changed"), num(1), num(2))
+	}
 	l.checkpoint()
 	l.eventually("a task waits, what no guard counts is out", func() bool {
 		board.mu.Lock()
@@ -385,13 +392,13 @@ func TestStopBeforeTheDecision(t *testing.T) {
 			waiting = waiting || m.waiting
 		}
 		got, _ := l.products()
-		return waiting && strings.Contains(got["50"], "changed")
+		return waiting && strings.Contains(got["9999"], "changed")
 	})
-	l.want(w, "nothing is decided", 100, 0)
+	l.want(w, "nothing is decided", n, 0)
 	w.stop()
 	w = l.start(l.guarded(removals()))
 	l.settled(w)
-	l.want(w, "decided after the restart", 97, 0)
+	l.want(w, "decided after the restart", n-3, 0)
 }
 
 // TestGuardTakenAway releases what it held.
