@@ -310,6 +310,18 @@ func TestOverrideLetsPassUntilItsEnd(t *testing.T) {
 	l.checkpoint()
 	l.settled(w)
 	l.want(w, "after its end", 60, 10)
+	// Another one: what is held stays held, though it is evaluated.
+	l.signal(Signal{Override: "all", OverrideUntil: until.Add(time.Hour)})
+	l.eventually("the second override", func() bool {
+		hs, err := w.Held(0)
+		return err == nil && hs[0].OverrideUntil.Equal(until.Add(time.Hour))
+	})
+	for no := range int64(10) {
+		l.put("price", num(no+40), num(1), dec(1), num(2))
+	}
+	l.checkpoint()
+	l.settled(w)
+	l.want(w, "an override applies nothing", 60, 10)
 }
 
 // TestHeldSurvivesRestartAndLoss: also where what is held would be free to go by itself, since the window is empty after a restart.
