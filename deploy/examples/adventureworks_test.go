@@ -99,29 +99,8 @@ func (w *world) example(t *testing.T, ctx context.Context, name, data string, at
 		t.Fatalf("load.sh: %v\n%s", err, out)
 	}
 	check(t, w.pg.Exec(ctx, name, "GRANT USAGE ON SCHEMA production, web TO capture; GRANT SELECT ON ALL TABLES IN SCHEMA production, web TO capture"))
-	dir := t.TempDir()
-	p := &pipeline{w: w, erpDSN: erpDSN, log: filepath.Join(dir, "run.log")}
-	p.env = []string{
-		"SHELFSTREAM_CONFIG=adventureworks/pipeline.yaml", "DATA_DIR=" + dir, "ERP_DSN=" + w.pg.DSNAs("capture", name), "SHOP_DSN=" + shopDSN,
-	}
-	var admin string
-	for _, v := range []string{"LOG_LISTEN", "REGISTRY_LISTEN", "ADMIN_LISTEN"} {
-		addr, err := testenv.FreeAddr()
-		check(t, err)
-		p.env, admin = append(p.env, v+"="+addr), addr
-	}
-	// Nothing has run yet, and still the rules are compared with the tables' real columns.
-	if out := p.command(t, ctx, "check", "-connect"); strings.Contains(out, "later ") {
-		t.Errorf("check -connect leaves something out:\n%s", out)
-	}
-
-	p.run, err = w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: admin})
-	check(t, err)
-	t.Cleanup(func() { check(t, p.run.Kill()) })
-	check(t, p.run.WaitReady(ctx, time.Minute))
-	p.shop, err = sql.Open("mysql", shopDSN)
-	check(t, err)
-	t.Cleanup(func() { check(t, p.shop.Close()) })
+	p := &pipeline{w: w, dir: "adventureworks", tables: []string{"product", "text", "stock", "offer"}, erpDSN: erpDSN}
+	p.start(t, ctx, name, shopDSN)
 
 	before := p.equal(t, ctx, "after the load")
 	if n := len(before["product"]); n < atLeast {
@@ -161,13 +140,13 @@ func (p *pipeline) parks(t *testing.T, ctx context.Context, db string) {
 		}
 	}
 	parked("0 parked")
-	before, err := shopRows(ctx, p.shop, "product")
+	before, err := p.shopRows(ctx, "product")
 	check(t, err)
 	check(t, p.w.pg.Exec(ctx, db, `CREATE TABLE web.aside AS SELECT product_id, product_subcategory_id, name FROM production.product WHERE product_id = `+onSale+`;
 		SELECT 1 / count(*) FROM web.aside;
 		UPDATE production.product SET product_subcategory_id = NULL, name = 'not to be seen' WHERE product_id IN (SELECT product_id FROM web.aside)`))
 	parked("has no rate that is valid")
-	if after, err := shopRows(ctx, p.shop, "product"); err != nil || !slices.Equal(before, after) {
+	if after, err := p.shopRows(ctx, "product"); err != nil || !slices.Equal(before, after) {
 		t.Errorf("the shop shows a product that is parked: %v", err)
 	}
 	check(t, p.w.pg.Exec(ctx, db, `UPDATE production.product p SET product_subcategory_id = a.product_subcategory_id, name = a.name || '!' FROM web.aside a WHERE p.product_id = a.product_id`))
@@ -190,9 +169,12 @@ func (w *world) refuses(t *testing.T, ctx context.Context, db string) {
 	}
 }
 
-// pipeline is the program at work.
+// pipeline is the program at work on an example.
 type pipeline struct {
-	w      *world
+	w *world
+	// dir is the example's folder, tables what its compare/ compares.
+	dir    string
+	tables []string
 	env    []string
 	log    string
 	erpDSN string
@@ -210,6 +192,34 @@ func (p *pipeline) command(t *testing.T, ctx context.Context, args ...string) st
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}
 	return string(out)
+}
+
+// start checks the example's configuration and runs it.
+func (p *pipeline) start(t *testing.T, ctx context.Context, db, shopDSN string) {
+	t.Helper()
+	dir := t.TempDir()
+	p.log = filepath.Join(dir, "run.log")
+	p.env = []string{
+		"SHELFSTREAM_CONFIG=" + filepath.Join(p.dir, "pipeline.yaml"), "DATA_DIR=" + dir, "ERP_DSN=" + p.w.pg.DSNAs("capture", db), "SHOP_DSN=" + shopDSN,
+	}
+	var admin string
+	for _, v := range []string{"LOG_LISTEN", "REGISTRY_LISTEN", "ADMIN_LISTEN"} {
+		addr, err := testenv.FreeAddr()
+		check(t, err)
+		p.env, admin = append(p.env, v+"="+addr), addr
+	}
+	// Nothing has run yet, and still the rules are compared with the tables' real columns.
+	if out := p.command(t, ctx, "check", "-connect"); strings.Contains(out, "later ") {
+		t.Errorf("check -connect leaves something out:\n%s", out)
+	}
+	var err error
+	p.run, err = p.w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: admin})
+	check(t, err)
+	t.Cleanup(func() { check(t, p.run.Kill()) })
+	check(t, p.run.WaitReady(ctx, time.Minute))
+	p.shop, err = sql.Open("mysql", shopDSN)
+	check(t, err)
+	t.Cleanup(func() { check(t, p.shop.Close()) })
 }
 
 // explain asks where the fields of a product with a price come from.
@@ -250,9 +260,9 @@ func (p *pipeline) equal(t *testing.T, ctx context.Context, what string) map[str
 			return false, errors.New("shelfstream has ended")
 		}
 		same := true
-		for _, table := range []string{"product", "text", "stock", "offer"} {
+		for _, table := range p.tables {
 			want[table] = p.erpRows(t, ctx, table) // anew each time: the day may end
-			if got[table], last = shopRows(ctx, p.shop, table); last != nil || !slices.Equal(got[table], want[table]) {
+			if got[table], last = p.shopRows(ctx, table); last != nil || !slices.Equal(got[table], want[table]) {
 				same = false
 			}
 		}
@@ -290,7 +300,7 @@ func at(rows []string, i int) string {
 
 func (p *pipeline) erpRows(t *testing.T, ctx context.Context, table string) []string {
 	t.Helper()
-	query, err := os.ReadFile("adventureworks/compare/erp_" + table + ".sql")
+	query, err := os.ReadFile(filepath.Join(p.dir, "compare", "erp_"+table+".sql"))
 	check(t, err)
 	c, err := pgx.Connect(ctx, p.erpDSN)
 	check(t, err)
@@ -311,12 +321,12 @@ func (p *pipeline) erpRows(t *testing.T, ctx context.Context, table string) []st
 	return out
 }
 
-func shopRows(ctx context.Context, db *sql.DB, table string) ([]string, error) {
-	query, err := os.ReadFile("adventureworks/compare/shop_" + table + ".sql")
+func (p *pipeline) shopRows(ctx context.Context, table string) ([]string, error) {
+	query, err := os.ReadFile(filepath.Join(p.dir, "compare", "shop_"+table+".sql"))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.QueryContext(ctx, string(query))
+	rows, err := p.shop.QueryContext(ctx, string(query))
 	if err != nil {
 		return nil, err
 	}

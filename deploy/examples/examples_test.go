@@ -87,6 +87,23 @@ func TestEveryExampleIsInOrder(t *testing.T) {
 	}
 }
 
+// TestCasesOfTheExamples runs the examples' case files as their heads say: each case holds, and each rule is covered.
+func TestCasesOfTheExamples(t *testing.T) {
+	bin, err := testenv.BuildBinary(t.Context(), t.TempDir(), false)
+	check(t, err)
+	files, err := filepath.Glob("*/*.cases.yaml")
+	check(t, err)
+	if len(files) < 2 {
+		t.Fatalf("found only %v", files)
+	}
+	for _, file := range files {
+		out, err := exec.CommandContext(t.Context(), bin.Path, "test", file).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "(100 %)") {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}
+
 // brokenRules adds a rule with a broken expression to a copy of an example; check must say where, though it asks no database.
 func brokenRules(t *testing.T, bin *testenv.Binary, config, rules string) {
 	t.Helper()
