@@ -82,7 +82,7 @@ func (s *Suite) kills(m Mutant) (killed, compiled bool) {
 func (c *testCase) fails(prog *rules.Program, eval *rules.Evaluator) bool {
 	var last outcome
 	for _, st := range c.steps {
-		o := st.run(eval, nil)
+		o := st.run(prog, eval, nil, &last)
 		if len(st.compare(&o, prog.Output())) > 0 || st.moved && len(st.slept(&last, &o)) > 0 {
 			return true
 		}

@@ -42,7 +42,7 @@ func (s *Suite) Run() *Report {
 			var last outcome
 			for i, st := range c.steps {
 				r.Steps++
-				o := st.run(c.prog.eval, c.prog.hits)
+				o := st.run(c.prog.prog, c.prog.eval, c.prog.hits, &last)
 				diffs := st.compare(&o, c.prog.prog.Output())
 				if st.moved {
 					diffs = append(diffs, st.slept(&last, &o)...)

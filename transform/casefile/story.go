@@ -226,13 +226,16 @@ type outcome struct {
 	row   []schemas.Value
 	fault string
 	wake  time.Time
+	// published are the values that `keep` rules will see in the step behind.
+	published []schemas.Value
 }
 
-// run evaluates a step.
-func (s *step) run(e *rules.Evaluator, hits []rules.Hits) outcome {
+// run evaluates a step. last is what became of the product in the step before, which is what was published with it last.
+func (s *step) run(prog *rules.Program, e *rules.Evaluator, hits []rules.Hits, last *outcome) outcome {
 	if s.input == nil {
 		return outcome{kind: isGone}
 	}
+	s.input.Previous = last.published
 	var res rules.Result
 	var err error
 	if hits != nil {
@@ -243,13 +246,16 @@ func (s *step) run(e *rules.Evaluator, hits []rules.Hits) outcome {
 	o := outcome{wake: res.Wake}
 	switch {
 	case err != nil:
-		o.kind, o.fault = isFault, err.Error()
+		o.kind, o.fault, o.published = isFault, err.Error(), last.published
 	case !res.Include:
 		o.kind = isLeftOut
 	default:
 		o.row = make([]schemas.Value, len(res.Row))
 		for i := range res.Row {
 			o.row[i] = res.Row[i].Clone()
+		}
+		for _, k := range prog.Kept() {
+			o.published = append(o.published, o.row[k])
 		}
 	}
 	return o
