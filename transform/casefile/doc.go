@@ -33,6 +33,9 @@
 // `enum(a, b)`, with [] behind it for an array; SQL Server's names (nvarchar(n), decimal(p,s), datetime, bit, tinyint) mean the same. `key` marks the primary
 // key, `= value` what a row has that does not name the column; without it that is null.
 //
+// Of a view with `group_by` a case is about the group of its first member, also when that member has left; the tables then hold the shape
+// of what `from` names, a table or another view's product.
+//
 // `expect` compares the fields it names, and in a list the members it names; numbers compare as numbers. `expect: left out` wants a filter to leave
 // the product out, `expect: gone` wants no root row. `fault: text` wants the product to be stopped with a fault that holds the text. A step
 // without any of these expects what the step before did. `rules` in a case stands in place of the file's.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"shelfstream/schemas"
-	"shelfstream/transform/rules"
 )
 
 // change is rows of one table that come, change or go.
@@ -55,15 +54,20 @@ type world struct {
 	view   *view
 	shapes map[string]*shape
 	rows   map[string][][]schemas.Value
+	// group names the product of a view of groups, once it is known.
+	group []schemas.Value
 }
 
 func (w *world) clone() *world {
-	return &world{view: w.view, shapes: w.shapes, rows: maps.Clone(w.rows)}
+	return &world{view: w.view, shapes: w.shapes, rows: maps.Clone(w.rows), group: w.group}
 }
 
 // upsert applies changes, the root's first: rows of children that do not say whose they are belong to the product.
 func (w *world) upsert(changes []change) {
 	rootTable := w.view.inputs[0].shape.table.Name
+	if w.view.groups {
+		rootTable = w.view.inputs[1].shape.table.Name
+	}
 	for _, first := range []bool{true, false} {
 		for _, c := range changes {
 			if (c.table == rootTable) == first {
@@ -97,17 +101,17 @@ func (w *world) upsertTable(c change) {
 
 // adopt gives a child's row the product's key where the case does not name it.
 func (w *world) adopt(s *shape, row []schemas.Value, cells map[int]schemas.Value) {
-	root := w.rows[w.view.inputs[0].shape.table.Name]
+	root := w.roots()
 	if len(root) != 1 {
 		return
 	}
 	for _, in := range w.view.inputs[1 : 1+len(w.view.env.Children)] {
-		if in.shape != s {
-			continue
+		if in.shape != s || in.name == members && w.view.groups {
+			continue // which group a member belongs to it says itself
 		}
 		for i, c := range in.mine {
 			if _, named := cells[c]; !named {
-				row[c] = root[0][in.theirs[i]]
+				row[c] = root[0][in.wanted[i].column]
 			}
 		}
 	}
@@ -131,22 +135,4 @@ func (w *world) remove(changes []change) int {
 		}
 	}
 	return n
-}
-
-// input is what the rules get to see of the rows; nil without a root row.
-func (w *world) input() *rules.Input {
-	root := w.rows[w.view.inputs[0].shape.table.Name]
-	if len(root) == 0 {
-		return nil
-	}
-	in := &rules.Input{Root: root[0]}
-	for i, k := range w.view.inputs[1:] {
-		rows := k.matching(w.rows[k.shape.table.Name], root[0])
-		if i < len(w.view.env.Children) {
-			in.Children = append(in.Children, rows)
-		} else {
-			in.Lookups = append(in.Lookups, rows)
-		}
-	}
-	return in
 }

@@ -98,7 +98,7 @@ func (l *loader) testCase(d *document, n *yaml.Node, w *world, sources []rules.S
 		if gone := d.changes(s["delete"], w.shapes); len(gone) > 0 && w.remove(gone) == 0 {
 			d.bad(s["delete"].key, "there is no such row to delete", "name the key of a row that the steps before have")
 		}
-		if roots := w.rows[w.view.inputs[0].shape.table.Name]; len(roots) > 1 {
+		if roots := w.roots(); len(roots) > 1 {
 			d.bad(nodes[i], fmt.Sprintf("the case has %d rows of %s, and is about one product", len(roots), w.view.inputs[0].shape.table.Name), "make a case of each")
 		}
 		last = d.step(nodes[i], s, w, c.prog, last, zone)

@@ -18,17 +18,20 @@ import (
 type view struct {
 	name string
 	env  rules.Env
-	// inputs are the root, the children and the lookups.
+	// inputs are the root, the children (a group's members first) and the lookups.
 	inputs []*input
+	// groups: the root has no rows of its own, its rows are what the members say.
+	groups bool
 }
 
 // input is one table in its role.
 type input struct {
 	name  string
 	shape *shape
-	// mine and theirs are the joined columns of this table and of the root.
-	mine, theirs []int
-	order        []order
+	// mine are the joined columns of this table, wanted says where each has its value from.
+	mine   []int
+	wanted []wanted
+	order  []order
 }
 
 type order struct {
@@ -38,37 +41,44 @@ type order struct {
 
 // bindView reads a view as a configuration has it and binds it to the shapes.
 func (d *document) bindView(name string, n *yaml.Node, shapes map[string]*shape, zone *time.Location) *view {
-	o := d.object(n, "the view", "name", "from", "key", "children", "lookups", "rules")
+	o := d.object(n, "the view", "name", "from", "group_by", "order_by", "key", "children", "lookups", "rules")
 	v := &view{name: name, env: rules.Env{View: name, Zone: zone}}
 	before := len(*d.faults)
 	root := d.tableOf(o["from"], n, shapes)
 	if root == nil {
 		return nil
 	}
-	v.inputs = append(v.inputs, &input{name: root.table.Name, shape: root})
-	v.env.Root = root.table
+	if groupBy := items(o["group_by"].value); len(groupBy) > 0 {
+		d.group(v, root, groupBy, items(o["order_by"].value))
+	} else {
+		v.inputs = append(v.inputs, &input{name: root.table.Name, shape: root})
+		v.env.Root = root.table
+	}
 	for _, k := range items(o["key"].value) {
 		v.env.Key = append(v.env.Key, k.Value)
 	}
 	for _, c := range d.pairs(o["children"].value, "children") {
-		if in := d.joined(v, c, shapes, "from", "on", "order_by"); in != nil {
+		if in := d.joined(v, c, shapes, "from", "on", "order_by", "scattered"); in != nil {
 			v.inputs = append(v.inputs, in)
 			v.env.Children = append(v.env.Children, rules.Child{Name: c.name, Table: in.shape.table})
 		}
 	}
 	for _, l := range d.pairs(o["lookups"].value, "lookups") {
-		in := d.joined(v, l, shapes, "from", "on")
+		in := d.joined(v, l, shapes, "from", "on", "every")
 		if in == nil {
 			continue
 		}
 		v.inputs = append(v.inputs, in)
 		many := slices.ContainsFunc(in.shape.table.Key, func(k int) bool { return !slices.Contains(in.mine, k) })
 		lookup := rules.Lookup{Name: l.name, Table: in.shape.table, Many: many, Broadcast: true}
-		for _, c := range in.theirs {
-			lookup.On = append(lookup.On, root.table.Columns[c].Name)
+		for _, c := range in.wanted {
+			if c.constant == nil && c.from == "" {
+				lookup.On = append(lookup.On, v.env.Root.Columns[c.column].Name)
+			}
 		}
 		v.env.Lookups = append(v.env.Lookups, lookup)
 	}
+	d.resolve(v)
 	if len(*d.faults) > before {
 		return nil
 	}
@@ -103,45 +113,54 @@ func (d *document) joined(v *view, p pair, shapes map[string]*shape, allowed ...
 		return nil
 	}
 	in := &input{name: p.name, shape: s}
-	if isNull(o["on"].value) {
+	every := o["every"].value != nil && o["every"].value.Value == "true"
+	if isNull(o["on"].value) && !every {
 		d.bad(p.key, fmt.Sprintf("%s has no `on`", p.name), "write on: column, or on: { its_column: root_column }")
 		return nil
 	}
-	column := func(t *schemas.Table, n *yaml.Node, word string) int {
-		i := t.Column(word)
-		if i < 0 {
-			names := make([]string, len(t.Columns))
-			for c := range t.Columns {
-				names[c] = t.Columns[c].Name
-			}
-			d.bad(n, fmt.Sprintf("table %s has no column %s", t.Name, word), didYouMean(word, names))
-			return 0
-		}
-		return i
-	}
-	if on := o["on"].value; on.Kind == yaml.MappingNode {
+	if on := o["on"].value; !every && on.Kind == yaml.MappingNode {
 		for _, c := range d.pairs(on, "on") {
-			in.mine, in.theirs = append(in.mine, column(s.table, c.key, c.name)), append(in.theirs, column(v.env.Root, c.value, c.value.Value))
+			in.mine, in.wanted = append(in.mine, d.columnOf(s.table, c.key, c.name)), append(in.wanted, d.wanted(v, c.value))
 		}
-	} else {
+	} else if !every {
 		for _, c := range items(on) {
-			in.mine, in.theirs = append(in.mine, column(s.table, c, c.Value)), append(in.theirs, column(v.env.Root, c, c.Value))
+			in.mine, in.wanted = append(in.mine, d.columnOf(s.table, c, c.Value)), append(in.wanted, wanted{column: d.columnOf(v.env.Root, c, c.Value)})
 		}
 	}
-	for _, c := range items(o["order_by"].value) {
-		word, desc := strings.CutSuffix(c.Value, " desc")
-		in.order = append(in.order, order{column(s.table, c, strings.TrimSuffix(word, " asc")), desc})
-	}
+	in.order = d.orders(s.table, items(o["order_by"].value))
 	return in
 }
 
-// matching are the input's rows that belong to the root row, in order.
-func (in *input) matching(rows [][]schemas.Value, root []schemas.Value) [][]schemas.Value {
-	var out [][]schemas.Value
+func (d *document) orders(t *schemas.Table, list []*yaml.Node) []order {
+	var out []order
+	for _, c := range list {
+		word, desc := strings.CutSuffix(c.Value, " desc")
+		out = append(out, order{d.columnOf(t, c, strings.TrimSuffix(word, " asc")), desc})
+	}
+	return out
+}
+
+// columnOf finds a column by the name that stands at n.
+func (d *document) columnOf(t *schemas.Table, n *yaml.Node, word string) int {
+	i := t.Column(word)
+	if i < 0 {
+		names := make([]string, len(t.Columns))
+		for c := range t.Columns {
+			names[c] = t.Columns[c].Name
+		}
+		d.bad(n, fmt.Sprintf("table %s has no column %s", t.Name, word), didYouMean(word, names))
+		return 0
+	}
+	return i
+}
+
+// matching are the input's rows that have the wanted values, in order.
+func (in *input) matching(rows [][]schemas.Value, value func(wanted) schemas.Value) [][]schemas.Value {
+	out := [][]schemas.Value{}
 	for _, r := range rows {
 		fits := true
 		for i, c := range in.mine {
-			a, b := r[c], root[in.theirs[i]]
+			a, b := r[c], value(in.wanted[i])
 			fits = fits && a.Kind != schemas.KindNull && b.Kind != schemas.KindNull &&
 				string(schemas.AppendCanonical(nil, a)) == string(schemas.AppendCanonical(nil, b))
 		}
