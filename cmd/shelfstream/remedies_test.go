@@ -37,19 +37,19 @@ func TestEveryCommandLineInATextParses(t *testing.T) {
 		}
 	}
 	for text, wrong := range map[string]bool{
-		"replay shop -to beginning -prune, which":          false,
-		"replay shop -from beginning":                      true,
-		"replay of the view writes all of them anew":       true,
-		"resnapshot":                                       true,
-		"capture resnapshot -source erp -table x":          false,
-		"capture resnapshot -tables x":                     true,
-		"replay view/product -view product -to 1h -prune":  false,
-		"check -connect, which names the statement; it":    false,
-		"keeps a webshop equal to the ERP":                 false,
-		"explain product 4711":                             false,
-		"config schema > shelfstream.schema.json":          false,
-		"rules print standard:visma_business, or so":       false,
-		"config print":                                     true,
+		"replay shop -to beginning -prune, which":    false,
+		"replay shop -from beginning":                true,
+		"replay of the view writes all of them anew": true,
+		"resnapshot": true,
+		"capture resnapshot -source erp -table x":         false,
+		"capture resnapshot -tables x":                    true,
+		"replay view/product -view product -to 1h -prune": false,
+		"check -connect, which names the statement; it":   false,
+		"keeps a webshop equal to the ERP":                false,
+		"explain product 4711":                            false,
+		"config schema > shelfstream.schema.json":         false,
+		"rules print standard:visma_business, or so":      false,
+		"config print": true,
 		"status shows whether the view has caught up, and": false,
 	} {
 		if got := unparsable(text); (got != "") != wrong {
