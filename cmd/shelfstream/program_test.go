@@ -136,7 +136,7 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"rules of an ERP", []string{"rules", "print", "standard:visma_business/most_specific"}, 0, "rules:\n", ""},
 		{"rules without the prefix", []string{"rules", "print", "-pipeline", "visma_business/most_specific"}, 0, "- standard:visma_business\n", ""},
 		{"tables of an ERP", []string{"rules", "print", "-tables", "navision"}, 0, "tables:", ""},
-		{"unknown rules", []string{"rules", "print", "standard:visma_busness"}, 2, "", `did you mean "standard:visma_business"?`},
+		{"unknown rules", []string{"rules", "print", "standard:visma_globl"}, 2, "", `did you mean "standard:visma_global"?`},
 		{
 			"unknown rules in a view",
 			[]string{"check", "-config", writeConfig(t, strings.Replace(goodConfig, "[standard.rules", "[standard:visma, standard.rules", 1))},
