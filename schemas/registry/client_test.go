@@ -179,6 +179,47 @@ func TestClientOutlastsAnOutage(t *testing.T) {
 	}
 }
 
+// A proxy that answers 404 for a registry in maintenance, in whatever form, is no answer: the call waits, and an id is never taken for unknown.
+func TestForeignNotFound(t *testing.T) {
+	s, err := NewServer(t.Context(), &memoryLog{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"a page": "<html>404 Not Found</html>", "nothing": "", "JSON": `{"message":"no route"}`, "HTTP's own code": `{"error_code":404,"message":"HTTP 404 Not Found"}`} {
+		t.Run(name, func(t *testing.T) {
+			var left atomic.Int32
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if left.Add(-1) >= 0 {
+					w.WriteHeader(http.StatusNotFound)
+					w.Write([]byte(body))
+					return
+				}
+				s.ServeHTTP(w, r)
+			}))
+			defer web.Close()
+			id, err := NewClient(web.URL).Register(t.Context(), "s", `"int"`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := NewClient(web.URL)
+			left.Store(3)
+			if schema, err := c.Schema(t.Context(), id); err != nil || schema != `"int"` || left.Load() >= 0 {
+				t.Errorf("after the maintenance: %s, %v", schema, err)
+			}
+			left.Store(1 << 20)
+			_, err = NewClient(web.URL, WithRetry(100*time.Millisecond)).Schema(t.Context(), id)
+			var f *fault.Fault
+			if errors.Is(err, ErrNotFound) || !errors.As(err, &f) || f.Class != fault.Environment || !strings.Contains(f.Fix, "proxy") {
+				t.Errorf("during the maintenance: %v", err)
+			}
+			left.Store(0)
+			if _, err := c.Schema(t.Context(), id+1); !errors.Is(err, ErrNotFound) {
+				t.Errorf("an id that the registry does not know: %v", err)
+			}
+		})
+	}
+}
+
 // deadAddress is a port of loopback at which nobody listens.
 func deadAddress(t *testing.T) string {
 	t.Helper()
@@ -242,7 +283,7 @@ func TestClientFaults(t *testing.T) {
 		{NewClient(strict.URL), "made-by-others", fault.Environment, "set it to NONE"},
 		{NewClient("registry:8081"), "s", fault.Config, "correct the registry's address"},
 		{NewClient("http://erp:s3cret@:x/"), "s", fault.Config, "correct the registry's address"},
-		{NewClient(strict.URL + "/elsewhere"), "s", fault.Runtime, "check that the address is a schema registry's"},
+		{NewClient(strict.URL+"/elsewhere", WithRetry(0)), "s", fault.Environment, "check that the address is a schema registry's"},
 	} {
 		_, err := c.client.Register(t.Context(), c.subject, recordOf(fieldB))
 		var f *fault.Fault

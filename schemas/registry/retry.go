@@ -48,6 +48,10 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 			Class: fault.Environment, Where: c.where, What: fmt.Sprintf("no answer to: %s, after %d attempts", what, attempt), Err: err,
 			Fix: "start the registry, or correct its address in the configuration; `curl <address>/subjects` shows whether it answers",
 		}
+		if somebodyElse(err) {
+			f.What = fmt.Sprintf("no registry answers to: %s, but some other server (404), after %d attempts", what, attempt)
+			f.Fix = "check that the address is a schema registry's, and what the proxy before it does; `curl <address>/subjects` shows who answers"
+		}
 		c.silent.Store(f)
 		if c.limit >= 0 && time.Since(began)+pause > c.limit {
 			return f
@@ -69,13 +73,20 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 // Fault says that the registry does not answer, and what waits for it; nil once it has answered again.
 func (c *Client) Fault() *fault.Fault { return c.silent.Load() }
 
-// transient says whether the same call may succeed later: no connection, no answer in time, or a server that says it is unwell.
+// transient says whether the same call may succeed later: no connection, no answer in time, a server that says it is unwell, or one that is no registry.
 func transient(err error) bool {
 	var e *sr.ResponseError
 	if errors.As(err, &e) {
-		return e.StatusCode >= http.StatusInternalServerError || e.StatusCode == http.StatusTooManyRequests
+		return somebodyElse(err) || e.StatusCode >= http.StatusInternalServerError || e.StatusCode == http.StatusTooManyRequests
 	}
 	return true
+}
+
+// somebodyElse says whether a 404 lacks a registry's own code (40401 and so on): then it comes from a proxy whose registry is away, or from another server, and says nothing
+// of what is registered. Taking it for an answer would reject for good the rows whose schema was asked for.
+func somebodyElse(err error) bool {
+	var e *sr.ResponseError
+	return errors.As(err, &e) && e.StatusCode == http.StatusNotFound && e.ErrorCode/100 != http.StatusNotFound
 }
 
 // refused makes the fault for an answer that will not change by asking again.
@@ -91,10 +102,6 @@ func (c *Client) refused(what string, err error) error {
 		f.What = "could not " + what
 		f.Err = fmt.Errorf("%w: %w", ErrNotFound, err)
 		f.Fix = "check that this is the registry that the topic's writer uses"
-		if e.ErrorCode == http.StatusNotFound || e.ErrorCode == 0 {
-			// A 404 without one of Confluent's codes comes from some other server.
-			f.Fix = "check that the address is a schema registry's"
-		}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		f.Fix = "check the registry's user and password and what it may do"
 	case http.StatusConflict:
