@@ -28,7 +28,11 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 		return w.notYet(ctx, p, err)
 	}
 	if lost := r.positionLost(p, place, end); lost != nil {
-		r.board.update(p, func(s *shown) { s.blocked = lost })
+		told := false
+		r.board.update(p, func(s *shown) { told, s.blocked = s.blocked != nil, lost })
+		if !told { // it is looked at every few seconds, until somebody decides
+			r.cfg.Logger.ErrorContext(ctx, "sink: position lost", "sink", r.cfg.Sink, "partition", p.String(), "error", lost)
+		}
 		r.board.trouble("position lost", lost.Error(), nil, r.cfg.Now())
 		w.close(ctx, p)
 		p.openAt = r.cfg.Now().Add(10 * time.Second)

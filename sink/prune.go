@@ -212,6 +212,7 @@ func (r *Runner) living(ctx context.Context, v View, slice *keySlice) ([]int64, 
 			old, ours := slice.keys[h]
 			switch {
 			case !ours:
+			case alive && old > 0: // alive in a partition that was read before, whatever becomes of it in this one
 			case alive:
 				slice.keys[h] = mark
 			case old == mark || old == 0:

@@ -229,31 +229,6 @@ func TestPruneKeepsWhatComesBack(t *testing.T) {
 	}
 }
 
-// The topic was made anew: what it holds may be older than what the shop shows, so nothing is written until a person decides.
-func TestPositionLost(t *testing.T) {
-	w := sinktest.NewWorld(t, sinktest.View(), partitions)
-	m := sinktest.NewMemory()
-	v := sinktest.View()
-	for id := range int32(partitions) {
-		s, err := m.Open(t.Context(), sink.Partition{View: v, ID: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Apply(t.Context(), &sink.Batch{Next: 1000}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.Put(sinktest.Row(1, "one", 1))
-	r := w.Start(w.Config(m))
-	sinktest.Wait(t, "position lost", func() bool {
-		s := r.Status()
-		return s.State == "position lost" && len(s.Faults) > 0 && s.Faults[0].Fix != ""
-	})
-	if len(m.Rows("product")) != 0 {
-		t.Errorf("rows: %v", m.Rows("product"))
-	}
-}
-
 // Two runners share the partitions; one leaves, and the other goes on with all of them.
 func TestTwoRunners(t *testing.T) {
 	w := sinktest.NewWorld(t, sinktest.View(), partitions)
