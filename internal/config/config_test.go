@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -246,4 +247,44 @@ func FuzzParse(f *testing.F) {
 			_ = p.String()
 		}
 	})
+}
+
+// brief may be written as its one usual value.
+type brief struct {
+	From  string `yaml:"from" short:"true" doc:"Where it is from."`
+	Write string `yaml:"write" enum:"always,create"`
+}
+
+func TestShortForm(t *testing.T) {
+	into := struct {
+		Columns map[string]brief `yaml:"columns"`
+	}{}
+	var n yaml.Node
+	if err := yaml.Unmarshal([]byte("columns: {a: x, b: {from: y, write: create}, c: {write: always}, d: 1, e: }\n"), &n); err != nil {
+		t.Fatal(err)
+	}
+	if err := DecodeStrict(&n, "p.yaml", &into); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]brief{"a": {From: "x"}, "b": {From: "y", Write: "create"}, "c": {Write: "always"}, "d": {From: "1"}, "e": {}}; !reflect.DeepEqual(into.Columns, want) {
+		t.Errorf("%+v, want %+v", into.Columns, want)
+	}
+	for text, want := range map[string]string{
+		"columns: {a: [x]}":                 "p.yaml:1:14: columns.a: wants a mapping",
+		"columns: {a: {form: x}}":           `p.yaml:1:15: columns.a: unknown key "form", did you mean "from"?`,
+		"columns: {a: {from: x, write: 1}}": `p.yaml:1:31: columns.a.write: "1" is not possible`,
+	} {
+		if err := yaml.Unmarshal([]byte(text), &n); err != nil {
+			t.Fatal(err)
+		}
+		if err := DecodeStrict(&n, "p.yaml", &into); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	schema, err := json.Marshal((&generator{}).schema(reflect.ValueOf(brief{})))
+	want := `{"oneOf":[{"type":["string","number","boolean"]},{"additionalProperties":false,"properties":{"from":{"description":"Where it is from.","type":["string","number","boolean"]},` +
+		`"write":{"enum":["always","create"],"type":["string","number","boolean"]}},"type":"object"}]}`
+	if err != nil || string(schema) != want {
+		t.Errorf("%s, %v, want %s", schema, err, want)
+	}
 }

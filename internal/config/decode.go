@@ -15,7 +15,8 @@ import (
 // SetDefaults method is given its defaults first. The error is a fault.List with every fault in it, each with
 // file:line:column: unknown keys (with the nearest known one), doubled keys, wrong types, missing required keys.
 //
-// Read are: strings, booleans, numbers, time.Duration ("90s", "7d"), pointers, slices, maps by string, structs, yaml.Node,
+// Read are: strings, booleans, numbers, time.Duration ("90s", "7d"), pointers, slices, maps by string, structs (where a field is tagged short:"true", a plain
+// value in place of the mapping stands for it), yaml.Node,
 // and types with UnmarshalYAML(*yaml.Node) error or UnmarshalText.
 func DecodeStrict(n *yaml.Node, file string, into any) error {
 	d := &decoder{file: file}
@@ -140,10 +141,14 @@ func (d *decoder) unmarshalFault(n *yaml.Node, path string, err error) {
 }
 
 func (d *decoder) structure(n *yaml.Node, path string, v reflect.Value) {
+	fields := fieldsOf(v.Type())
+	if at := slices.IndexFunc(fields, func(f field) bool { return f.short }); at >= 0 && n.Kind == yaml.ScalarNode && !isNull(n) {
+		d.value(n, path, v.FieldByIndex(fields[at].index))
+		return
+	}
 	if !d.mapping(n, path) {
 		return
 	}
-	fields := fieldsOf(v.Type())
 	known := make([]string, 0, len(fields))
 	for _, f := range fields {
 		known = append(known, f.name)

@@ -17,6 +17,7 @@ type field struct {
 	enum     []string
 	required bool
 	secret   bool
+	short    bool // a plain value instead of the mapping is this key's
 }
 
 // hint adds the description to a remedy.
@@ -43,7 +44,7 @@ func fieldsOf(t reflect.Type) []field {
 			}
 			continue
 		}
-		f := field{name: name, index: []int{i}, typ: sf.Type, doc: sf.Tag.Get("doc"), required: sf.Tag.Get("required") == "true", secret: sf.Tag.Get("secret") == "true"}
+		f := field{name: name, index: []int{i}, typ: sf.Type, doc: sf.Tag.Get("doc"), required: sf.Tag.Get("required") == "true", secret: sf.Tag.Get("secret") == "true", short: sf.Tag.Get("short") == "true"}
 		if name == "" {
 			f.name = strings.ToLower(sf.Name)
 		}

@@ -80,6 +80,7 @@ func (g *generator) fresh(t reflect.Type) object {
 
 func (g *generator) structure(v reflect.Value) object {
 	properties, required := object{}, []string{}
+	var short object
 	for _, f := range fieldsOf(v.Type()) {
 		s := g.schema(v.FieldByIndex(f.index))
 		if f.doc != "" {
@@ -92,10 +93,17 @@ func (g *generator) structure(v reflect.Value) object {
 			required = append(required, f.name)
 		}
 		properties[f.name] = s
+		if f.short {
+			short = g.schema(v.FieldByIndex(f.index))
+		}
 	}
 	s := object{"type": orNull("object"), "properties": properties, "additionalProperties": false}
 	if len(required) > 0 {
 		s["type"], s["required"] = "object", required
+	}
+	if short != nil {
+		s["type"] = "object"
+		return object{"oneOf": []object{short, s}}
 	}
 	return s
 }

@@ -40,6 +40,9 @@ func (p *tablePlan) bind(t *tableInfo) {
 	}
 	p.secondary = t.secondary(p.names(p.key))
 	p.guard = p.guard || len(p.secondary) > 0
+	p.keeps = slices.ContainsFunc(p.columns, func(c columnPlan) bool {
+		return c.owned != ownedByView && slices.ContainsFunc(p.secondary, func(u uniqueIndex) bool { return containsFold(u.columns, c.name) })
+	})
 	p.atOnce = 1
 	if t.rows >= largeRows {
 		p.atOnce = fewKeys
@@ -78,9 +81,8 @@ func (p *tablePlan) update() string {
 		set = append(set, n+" = IF("+strings.Join(same, " AND ")+", "+n+", NULL)")
 	}
 	for i := range p.columns {
-		if c := &p.columns[i]; !c.key {
-			n := quoteName(c.name)
-			set = append(set, n+" = VALUES("+n+")")
+		if c := &p.columns[i]; !c.key && c.owned != ownedOnceMade {
+			set = append(set, quoteName(c.name)+" = "+c.newValue())
 		}
 	}
 	if len(set) == 0 {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"slices"
 
+	"shelfstream/schemas"
 	"shelfstream/sink"
 )
 
@@ -85,10 +86,23 @@ type carefulTx struct {
 func (c *carefulTx) try(ctx context.Context, records []*sink.Record) error {
 	s := c.s
 	s.enc.st.reset(c.vp)
+	var err error
+	s.enc.kept = func(p *tablePlan, r *sink.Record, elem *schemas.Value, pos int) map[int]stored {
+		if err != nil {
+			return nil
+		}
+		var kept map[int]stored
+		kept, err = c.kept(ctx, p, r, elem, pos)
+		return kept
+	}
+	defer func() { s.enc.kept = nil }()
 	for _, r := range records {
 		if f := s.enc.add(c.vp, r); f != nil { // it fitted before
 			return f
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.enc.st.leaving(ctx, c.conn, s.packets.limit, s.packets.rows); err != nil {
 		return err

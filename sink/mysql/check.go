@@ -47,6 +47,11 @@ func (p *tablePlan) check(t *tableInfo, d dialect) fault.List {
 				fmt.Sprintf("map a field to it under 'columns', or run: %s", info.alter(info.columnType, "NULL")))
 		}
 	}
+	for _, name := range p.never {
+		if _, ok := t.column(name); !ok && p.view.Table.Column(name) < 0 {
+			fail(fmt.Sprintf("has no column %q, which 'columns' leaves to others", name), "correct the name, or remove it from 'columns'")
+		}
+	}
 	names := p.names(p.key)
 	if !slices.ContainsFunc(t.uniques, func(u uniqueIndex) bool { return u.sameColumns(names) }) {
 		fail(fmt.Sprintf("has no primary key or unique index on its key (%s), so a second write would make a second row", strings.Join(names, ", ")),

@@ -24,16 +24,16 @@ type Config struct {
 
 // TableConfig says what one table is made of.
 type TableConfig struct {
-	From             string            `yaml:"from" required:"true" doc:"A view (product), or a list in it (product.images)."`
-	Columns          map[string]string `yaml:"columns" doc:"The table's column: the view's field. All fields under their own names if left out."`
-	Key              []string          `yaml:"key" doc:"The table's key columns; the view's key if left out, for a list the view's key and position."`
-	Create           bool              `yaml:"create" doc:"Make the table, and columns that are missing in it."`
-	Delete           string            `yaml:"delete" enum:"delete,soft" doc:"What happens to the row of a product that is gone: delete (the default), or soft, which marks it in soft_delete_column."`
-	SoftDeleteColumn string            `yaml:"soft_delete_column" doc:"Column that marks a deleted row: a number (1 = deleted) or a datetime (when); 'deleted' if left out."`
-	Infinity         string            `yaml:"infinity" enum:"park,null" doc:"What becomes of infinite dates, NaN and infinite numbers: park the product (the default), or write null."`
-	Unfit            string            `yaml:"unfit" enum:"fault,park" doc:"What a column means that is too small for some values of its field: fault, it must be altered first (the default); park, products that do not fit are parked one by one."`
-	Round            []string          `yaml:"round" doc:"Columns that may lose digits after the point or parts of a second; numbers are rounded half away from zero, as MySQL does."`
-	KeepOthers       bool              `yaml:"keep_others" doc:"The table also holds rows of others, which stay: comparing all keys (replay -prune) removes no row whose key the view never had, and names none."`
+	From             string                  `yaml:"from" required:"true" doc:"A view (product), or a list in it (product.images)."`
+	Columns          map[string]ColumnConfig `yaml:"columns" doc:"The table's column: the view's field, or {from: field, write: create} for one that the shop's editors own. All fields under their own names if no column has a field here."`
+	Key              []string                `yaml:"key" doc:"The table's key columns; the view's key if left out, for a list the view's key and position."`
+	Create           bool                    `yaml:"create" doc:"Make the table, and columns that are missing in it."`
+	Delete           string                  `yaml:"delete" enum:"delete,soft" doc:"What happens to the row of a product that is gone: delete (the default), or soft, which marks it in soft_delete_column."`
+	SoftDeleteColumn string                  `yaml:"soft_delete_column" doc:"Column that marks a deleted row: a number (1 = deleted) or a datetime (when); 'deleted' if left out."`
+	Infinity         string                  `yaml:"infinity" enum:"park,null" doc:"What becomes of infinite dates, NaN and infinite numbers: park the product (the default), or write null."`
+	Unfit            string                  `yaml:"unfit" enum:"fault,park" doc:"What a column means that is too small for some values of its field: fault, it must be altered first (the default); park, products that do not fit are parked one by one."`
+	Round            []string                `yaml:"round" doc:"Columns that may lose digits after the point or parts of a second; numbers are rounded half away from zero, as MySQL does."`
+	KeepOthers       bool                    `yaml:"keep_others" doc:"The table also holds rows of others, which stay: comparing all keys (replay -prune) removes no row whose key the view never had, and names none."`
 }
 
 const (
@@ -78,6 +78,9 @@ func (c *Config) Validate() fault.List {
 		}
 		if t.SoftDeleteColumn != "" && !t.soft() {
 			bad(where+".soft_delete_column", "has no effect without delete: soft", "add delete: soft")
+		}
+		for _, name := range sortedNames(t.Columns) {
+			t.Columns[name].validate(func(what, fix string) { bad(where+".columns."+name, what, fix) })
 		}
 		if t.list() == "" {
 			if first := roots[t.view()]; first != "" && t.KeepOthers != c.Tables[first].KeepOthers {

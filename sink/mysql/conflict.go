@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"shelfstream/internal/fault"
@@ -49,7 +50,11 @@ func (c *carefulTx) rival(ctx context.Context, r *sink.Record) (*rival, error) {
 // rivals finds the rows that have values which a record's rows want, at most limit of them. The database compares, with the collation of its own columns.
 func (c *carefulTx) rivals(ctx context.Context, r *sink.Record, limit int) ([]*rival, error) {
 	var out []*rival
-	for _, l := range c.wanted(r) {
+	wanted, err := c.wanted(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range wanted {
 		query := "SELECT " + quoteNames(l.plan.names(l.plan.parent)) + " FROM " + quoteName(l.plan.name) + " WHERE " + l.cond + " AND " + l.other + " LIMIT 1"
 		text := make([]sql.NullString, len(l.plan.parent))
 		dest := make([]any, len(text))
@@ -68,7 +73,7 @@ func (c *carefulTx) rivals(ctx context.Context, r *sink.Record, limit int) ([]*r
 			v.key = append(v.key, parseText(l.plan.columns[k].typ, text[i].String, text[i].Valid))
 		}
 		for i := range l.plan.columns {
-			if col := &l.plan.columns[i]; !col.key && containsFold(l.index.columns, col.name) {
+			if col := &l.plan.columns[i]; !col.key && col.owned == ownedByView && containsFold(l.index.columns, col.name) {
 				v.free = append(v.free, col)
 			}
 		}
@@ -80,10 +85,10 @@ func (c *carefulTx) rivals(ctx context.Context, r *sink.Record, limit int) ([]*r
 }
 
 // wanted lists the unique index values of a record's rows. Indexes with a null among the values, which never clash, and indexes over columns we
-// do not write are left out.
-func (c *carefulTx) wanted(r *sink.Record) []lookFor {
+// do not write are left out. Of a column that is owned by others an existing row wants what it has.
+func (c *carefulTx) wanted(ctx context.Context, r *sink.Record) ([]lookFor, error) {
 	if r.Row == nil {
-		return nil
+		return nil, nil
 	}
 	var out []lookFor
 	for _, p := range c.vp.all() {
@@ -93,33 +98,50 @@ func (c *carefulTx) wanted(r *sink.Record) []lookFor {
 		indexes := p.secondary
 		if p.list < 0 {
 			indexes = append([]uniqueIndex{{name: keyIndex, columns: p.names(p.key)}}, indexes...)
-			out = p.lookFor(out, indexes, r, nil, 0)
+			kept, err := c.kept(ctx, p, r, nil, 0)
+			if err != nil {
+				return nil, err
+			}
+			out = p.lookFor(out, indexes, kept, r, nil, 0)
 			continue
 		}
 		for i := range r.Row[p.list].List {
-			out = p.lookFor(out, indexes, r, &r.Row[p.list].List[i], i)
+			elem := &r.Row[p.list].List[i]
+			kept, err := c.kept(ctx, p, r, elem, i)
+			if err != nil {
+				return nil, err
+			}
+			out = p.lookFor(out, indexes, kept, r, elem, i)
 		}
 	}
-	return out
+	return out, nil
 }
 
-func (p *tablePlan) lookFor(out []lookFor, indexes []uniqueIndex, r *sink.Record, elem *schemas.Value, pos int) []lookFor {
-	literal := func(c *columnPlan) string {
-		b, u := c.write.append(nil, c.value(r, elem, pos))
-		if u != nil {
-			return null
-		}
-		return string(b)
+// literal is a column's value as SQL, NULL if it does not fit.
+func (c *columnPlan) literal(r *sink.Record, elem *schemas.Value, pos int) string {
+	b, u := c.write.append(nil, c.value(r, elem, pos))
+	if u != nil {
+		return null
 	}
+	return string(b)
+}
+
+// ownRow is the condition of the very row that a record or an element of it becomes.
+func (p *tablePlan) ownRow(r *sink.Record, elem *schemas.Value, pos int) string {
 	var own []string
 	for _, k := range p.key {
 		c := &p.columns[k]
 		if c.write.col.class == classText {
-			own = append(own, "CAST("+quoteName(c.name)+" AS BINARY) = CAST("+literal(c)+" AS BINARY)")
+			own = append(own, "CAST("+quoteName(c.name)+" AS BINARY) = CAST("+c.literal(r, elem, pos)+" AS BINARY)")
 		} else {
-			own = append(own, quoteName(c.name)+" = "+literal(c))
+			own = append(own, quoteName(c.name)+" = "+c.literal(r, elem, pos))
 		}
 	}
+	return strings.Join(own, " AND ")
+}
+
+func (p *tablePlan) lookFor(out []lookFor, indexes []uniqueIndex, kept map[int]stored, r *sink.Record, elem *schemas.Value, pos int) []lookFor {
+	own := p.ownRow(r, elem, pos)
 next:
 	for _, ix := range indexes {
 		if ix.prefix {
@@ -127,29 +149,29 @@ next:
 		}
 		var cond, value []string
 		for _, name := range ix.columns {
-			c := p.byName(name)
-			if c == nil {
+			i := p.byName(name)
+			if i < 0 {
 				continue next
 			}
+			c := &p.columns[i]
 			v := c.value(r, elem, pos)
-			if v.IsNull() {
+			has, ok := kept[i]
+			if !ok {
+				has = stored{literal: c.literal(r, elem, pos), text: v.String(), null: v.IsNull()}
+			}
+			if has.null {
 				continue next
 			}
-			cond = append(cond, quoteName(c.name)+" = "+literal(c))
-			value = append(value, v.String())
+			cond = append(cond, quoteName(c.name)+" = "+has.literal)
+			value = append(value, has.text)
 		}
-		out = append(out, lookFor{plan: p, index: ix, cond: strings.Join(cond, " AND "), other: "NOT (" + strings.Join(own, " AND ") + ")", value: strings.Join(value, "/")})
+		out = append(out, lookFor{plan: p, index: ix, cond: strings.Join(cond, " AND "), other: "NOT (" + own + ")", value: strings.Join(value, "/")})
 	}
 	return out
 }
 
-func (p *tablePlan) byName(name string) *columnPlan {
-	for i := range p.columns {
-		if strings.EqualFold(p.columns[i].name, name) {
-			return &p.columns[i]
-		}
-	}
-	return nil
+func (p *tablePlan) byName(name string) int {
+	return slices.IndexFunc(p.columns, func(c columnPlan) bool { return strings.EqualFold(c.name, name) })
 }
 
 func containsFold(names []string, name string) bool {

@@ -86,9 +86,9 @@ func TestNoDeadlocks(t *testing.T) {
 func TestDeletesLockOnlyTheirRows(t *testing.T) {
 	dsn, db := database(t)
 	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
-		"wine":  {From: "wine", Create: true, Columns: map[string]string{"no": "no", "year": "year"}},
+		"wine":  {From: "wine", Create: true, Columns: cols{"no": "no", "year": "year"}.config()},
 		"image": {From: "wine.images", Create: true},
-		"tag":   {From: "wine.tags", Create: true, Columns: map[string]string{"no": "no", "year": "year", "tag": "value"}, Key: []string{"no", "year", "tag"}},
+		"tag":   {From: "wine.tags", Create: true, Columns: cols{"no": "no", "year": "year", "tag": "value"}.config(), Key: []string{"no", "year", "tag"}},
 	}}, wines())
 	s := open(t, tg, wines(), 0)
 	record := func(no string, tags ...string) sink.Record {

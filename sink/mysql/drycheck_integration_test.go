@@ -22,7 +22,7 @@ func TestDryCheckChangesNothing(t *testing.T) {
 	if faults, err := tg.DryCheck(t.Context(), []sink.View{shop()}); err != nil || len(faults) > 0 {
 		t.Errorf("faults %v, error %v", faults, err)
 	}
-	tables["product"] = TableConfig{From: "product", Columns: map[string]string{"sku": "sku", "title": "name"}}
+	tables["product"] = TableConfig{From: "product", Columns: cols{"sku": "sku", "title": "name"}.config()}
 	faults, err := tg.DryCheck(t.Context(), []sink.View{shop()})
 	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].What, `has no column "title"`) {
 		t.Errorf("faults %v, error %v", faults, err)
@@ -40,7 +40,7 @@ func TestDryCheckKnowsPrivileges(t *testing.T) {
 		}
 	}
 	narrow := strings.Replace(dsn, dsn[:strings.Index(dsn, "@")], "narrow:pw", 1)
-	tg, err := Open(Config{DSN: narrow, Tables: map[string]TableConfig{"product": {From: "product", Columns: map[string]string{"sku": "sku", "name": "name"}}}}, Options{Sink: "shop"})
+	tg, err := Open(Config{DSN: narrow, Tables: map[string]TableConfig{"product": {From: "product", Columns: cols{"sku": "sku", "name": "name"}.config()}}}, Options{Sink: "shop"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestDryCheckKnowsPrivileges(t *testing.T) {
 // TestListParked: everything the sink holds, whichever partition and whoever parked it; nothing before a sink ever ran.
 func TestListParked(t *testing.T) {
 	dsn, _ := database(t, "CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, name varchar(5) COLLATE utf8mb4_nopad_bin)")
-	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Unfit: unfitPark, Columns: map[string]string{"sku": "sku", "name": "name"}}}}
+	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Unfit: unfitPark, Columns: cols{"sku": "sku", "name": "name"}.config()}}}
 	fresh, err := Open(cfg, Options{Sink: "shop"})
 	if err != nil {
 		t.Fatal(err)

@@ -53,6 +53,8 @@ type encoder struct {
 	st    statements
 	marks []mark
 	keys  [][]byte // scratch: key literals of the elements of one list
+	// kept gives, by column, what an existing row keeps; nil but in careful mode.
+	kept func(p *tablePlan, r *sink.Record, elem *schemas.Value, pos int) map[int]stored
 }
 
 // add appends a record, or says why it cannot be written; then nothing of it is in the statements.
@@ -110,10 +112,18 @@ func (e *encoder) addRow(p *tablePlan, out *tableRows, r *sink.Record, elem *sch
 	if len(out.rows) > 0 {
 		out.rows = append(out.rows, ',')
 	}
+	var kept map[int]stored
+	if p.keeps && e.kept != nil {
+		kept = e.kept(p, r, elem, pos)
+	}
 	out.rows = append(out.rows, '(')
 	for i := range p.columns {
 		if i > 0 {
 			out.rows = append(out.rows, ',')
+		}
+		if v, ok := kept[i]; ok {
+			out.rows = append(out.rows, v.literal...)
+			continue
 		}
 		c := &p.columns[i]
 		var u *unfit

@@ -28,6 +28,7 @@ type columnPlan struct {
 	index  int
 	typ    schemas.Type
 	key    bool
+	owned  ownership
 	write  writer // bound to the existing column by bind
 }
 
@@ -39,12 +40,14 @@ type tablePlan struct {
 	view    sink.View
 	list    int // index of the list in the view's columns; -1 for a root table
 	columns []columnPlan
-	key     []int // columns that name a row
-	parent  []int // of a list's table: the key columns that name the product; of a root table: key
-	soft    int   // the soft delete column; -1 none
+	key     []int    // columns that name a row
+	parent  []int    // of a list's table: the key columns that name the product; of a root table: key
+	soft    int      // the soft delete column; -1 none
+	never   []string // columns that 'columns' leaves to others
 
 	// Bound to the existing table:
 	secondary []uniqueIndex
+	keeps     bool // a column of a unique index is owned by others: see kept
 	guard     bool // the upsert must make sure that it meets its own row only
 	insert    string
 	onDup     string
@@ -138,15 +141,18 @@ func (b *planner) build() *tablePlan {
 		b.elem = b.view.Table.Columns[b.list].Type.Elem
 	}
 	p := &tablePlan{name: b.name, cfg: b.cfg, view: b.view, list: b.list, soft: -1}
-	if len(b.cfg.Columns) == 0 {
+	if b.takesAll() {
 		p.columns = b.allColumns()
 	} else {
 		for _, target := range sortedNames(b.cfg.Columns) {
-			if c, ok := b.resolve(b.cfg.Columns[target]); ok {
+			from := b.cfg.Columns[target].from(target)
+			switch c, ok := b.resolve(from); {
+			case !ok && (b.cfg.Columns[target].Write != writeNever || b.cfg.Columns[target].From != ""):
+				b.fail(".columns."+target, fmt.Sprintf("there is no field %q in %s", from, b.cfg.From), "write one of "+strings.Join(b.fields(), ", "))
+			case b.cfg.Columns[target].Write == writeNever:
+			default:
 				c.name = target
 				p.columns = append(p.columns, c)
-			} else {
-				b.fail(".columns."+target, fmt.Sprintf("there is no field %q in %s", b.cfg.Columns[target], b.cfg.From), "write one of "+strings.Join(b.fields(), ", "))
 			}
 		}
 		b.addKey(p)
@@ -156,6 +162,7 @@ func (b *planner) build() *tablePlan {
 		p.columns = append(p.columns, columnPlan{name: soft, field: soft, origin: fromLiving, typ: schemas.Type{Kind: schemas.KindBool}})
 	}
 	b.keys(p)
+	b.owned(p)
 	for _, r := range b.cfg.Round {
 		if !slices.ContainsFunc(p.columns, func(c columnPlan) bool { return c.name == r }) {
 			b.fail(".round", fmt.Sprintf("the table gets no column %q", r), "remove it from the list")
@@ -171,7 +178,7 @@ func (b *planner) build() *tablePlan {
 func (b *planner) allColumns() []columnPlan {
 	var out []columnPlan
 	add := func(field string) {
-		if c, ok := b.resolve(field); ok && !slices.ContainsFunc(out, func(o columnPlan) bool { return o.name == field }) {
+		if c, ok := b.resolve(field); ok && !b.leaves(field) && !slices.ContainsFunc(out, func(o columnPlan) bool { return o.name == field }) {
 			c.name = field
 			out = append(out, c)
 		}

@@ -40,7 +40,7 @@ func planOne(t *testing.T, tables map[string]TableConfig) *viewPlan {
 
 func TestCreateTable(t *testing.T) {
 	vp := planOne(t, map[string]TableConfig{
-		"wine": {From: "wine", Delete: "soft"}, "image": {From: "wine.images"}, "tag": {From: "wine.tags", Columns: map[string]string{"wine_no": "no", "tag": "value"}},
+		"wine": {From: "wine", Delete: "soft"}, "image": {From: "wine.images"}, "tag": {From: "wine.tags", Columns: cols{"wine_no": "no", "tag": "value"}.config()},
 	})
 	exact := " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
 	for name, c := range map[string]struct {
@@ -68,21 +68,9 @@ func TestCreateTable(t *testing.T) {
 // TestStatements writes a batch and a tombstone as SQL.
 func TestStatements(t *testing.T) {
 	vp := planOne(t, map[string]TableConfig{
-		"wine":  {From: "wine", Columns: map[string]string{"no": "no", "year": "year", "name": "short"}},
+		"wine":  {From: "wine", Columns: cols{"no": "no", "year": "year", "name": "short"}.config()},
 		"image": {From: "wine.images"},
 	})
-	made := func(p *tablePlan, uniques ...uniqueIndex) {
-		info := &tableInfo{rows: largeRows, columns: map[string]columnInfo{}, uniques: append([]uniqueIndex{{name: "PRIMARY", columns: p.names(p.key)}}, uniques...)}
-		for _, c := range p.columns {
-			ci := columnInfo{name: c.name, dataType: "varchar", columnType: "varchar(50)", length: 50, nullable: true, collation: "utf8mb4_nopad_bin"}
-			if c.typ.Kind == schemas.KindInt {
-				ci = columnInfo{name: c.name, dataType: "int", columnType: "int", nullable: true}
-			}
-			ci.classify()
-			info.columns[c.name] = ci
-		}
-		p.bind(info)
-	}
 	made(vp.roots[0], uniqueIndex{name: "name", columns: []string{"name"}})
 	made(vp.lists[0])
 	row := make([]schemas.Value, len(wines().Table.Columns))
@@ -167,7 +155,7 @@ func TestPlanFaults(t *testing.T) {
 		`there is no view "beer"`:                                  {From: "beer"},
 		`view wine has no list "bottles"`:                          {From: "wine.bottles"},
 		`view wine has no list "price"`:                            {From: "wine.price"},
-		`there is no field "prise" in wine`:                        {From: "wine", Columns: map[string]string{"p": "prise"}},
+		`there is no field "prise" in wine`:                        {From: "wine", Columns: cols{"p": "prise"}.config()},
 		`the table gets no column "sku"`:                           {From: "wine", Key: []string{"sku"}},
 		"lacks year, without which two products could share a row": {From: "wine", Key: []string{"no"}},
 		"names more columns than the view's key":                   {From: "wine", Key: []string{"no", "year", "price"}},

@@ -90,10 +90,10 @@ func TestForeignKeysSetTheOrder(t *testing.T) {
 	dsn, db := database(t, "CREATE TABLE product ("+key+" PRIMARY KEY, name varchar(60))",
 		"CREATE TABLE a_lang ("+key+" PRIMARY KEY, name varchar(60), FOREIGN KEY (sku) REFERENCES product (sku))",
 		"CREATE TABLE a_image ("+key+", position int, url varchar(60), PRIMARY KEY (sku, position), FOREIGN KEY (sku) REFERENCES a_lang (sku))")
-	columns := map[string]string{"sku": "sku", "name": "name"}
+	columns := cols{"sku": "sku", "name": "name"}.config()
 	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
 		"product": {From: "product", Columns: columns}, "a_lang": {From: "product", Columns: columns},
-		"a_image": {From: "product.images", Columns: map[string]string{"sku": "sku", "position": "position", "url": "url"}},
+		"a_image": {From: "product.images", Columns: cols{"sku": "sku", "position": "position", "url": "url"}.config()},
 	}}, shop())
 	s := open(t, tg, shop(), 0)
 	if parked := put(t, s, product{sku: "A", name: "a", images: []string{"u", "v"}}, product{sku: "B", name: "b", images: []string{"w"}}); len(parked) > 0 {
@@ -110,8 +110,8 @@ func TestNarrowCharacterSet(t *testing.T) {
 	dsn, db := database(t, "CREATE TABLE product (sku varchar(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_nopad_bin PRIMARY KEY, name varchar(60) CHARACTER SET utf8mb3)",
 		"CREATE TABLE image (sku varchar(20) CHARACTER SET latin1 COLLATE latin1_nopad_bin, position int, url varchar(60), PRIMARY KEY (sku, position))")
 	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
-		"product": {From: "product", Columns: map[string]string{"sku": "sku", "name": "name"}},
-		"image":   {From: "product.images", Columns: map[string]string{"sku": "sku", "position": "position", "url": "url"}},
+		"product": {From: "product", Columns: cols{"sku": "sku", "name": "name"}.config()},
+		"image":   {From: "product.images", Columns: cols{"sku": "sku", "position": "position", "url": "url"}.config()},
 	}}, shop())
 	s := open(t, tg, shop(), 0)
 	parked := put(t, s, product{sku: "A", name: "wine \U0001F377"}, product{sku: "B", name: "ølmøkk", images: []string{"u"}}, product{sku: "\U0001F377", name: "x"}, product{sku: "ž", name: "x"}, product{sku: "Ł", name: "x", images: []string{"u"}})

@@ -12,7 +12,7 @@ import (
 const twoUnique = "CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, name varchar(60) UNIQUE, ean varchar(20) NOT NULL UNIQUE, stock int, hidden tinyint NOT NULL DEFAULT 0)"
 
 func twoUniqueShop(c TableConfig) map[string]TableConfig {
-	c.From, c.Columns = "product", map[string]string{"sku": "sku", "name": "name", "ean": "ean", "stock": "stock"}
+	c.From, c.Columns = "product", cols{"sku": "sku", "name": "name", "ean": "ean", "stock": "stock"}.config()
 	return map[string]TableConfig{"product": c}
 }
 
@@ -100,9 +100,9 @@ func TestListChangesOrder(t *testing.T) {
 		"CREATE TABLE image (sku varchar(20) COLLATE utf8mb4_nopad_bin, position int, url varchar(60) NOT NULL, PRIMARY KEY (sku, position), UNIQUE (sku, url))",
 		"CREATE TABLE gallery (sku varchar(20) COLLATE utf8mb4_nopad_bin, rank int NOT NULL, url varchar(60) COLLATE utf8mb4_nopad_bin, PRIMARY KEY (sku, url), UNIQUE (sku, rank))")
 	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
-		"product": {From: "product", Columns: map[string]string{"sku": "sku", "name": "name"}},
-		"image":   {From: "product.images", Columns: map[string]string{"sku": "sku", "position": "position", "url": "url"}},
-		"gallery": {From: "product.images", Columns: map[string]string{"sku": "sku", "rank": "position", "url": "url"}, Key: []string{"sku", "url"}},
+		"product": {From: "product", Columns: cols{"sku": "sku", "name": "name"}.config()},
+		"image":   {From: "product.images", Columns: cols{"sku": "sku", "position": "position", "url": "url"}.config()},
+		"gallery": {From: "product.images", Columns: cols{"sku": "sku", "rank": "position", "url": "url"}.config(), Key: []string{"sku", "url"}},
 	}}, shop())
 	s := open(t, tg, shop(), 0)
 	for _, images := range [][]string{{"a", "b", "c"}, {"c", "a", "b"}, {"b", "c"}, {"x", "b"}} {

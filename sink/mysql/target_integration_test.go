@@ -95,7 +95,7 @@ func same(t *testing.T, got []string, want ...string) {
 const uniqueEAN = "CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, name varchar(60), ean varchar(20) UNIQUE, price decimal(12,2), stock int, own varchar(9) DEFAULT 'shop')"
 
 func plainShop() map[string]TableConfig {
-	return map[string]TableConfig{"product": {From: "product", Columns: map[string]string{"sku": "sku", "name": "name", "ean": "ean", "price": "price", "stock": "stock"}}}
+	return map[string]TableConfig{"product": {From: "product", Columns: cols{"sku": "sku", "name": "name", "ean": "ean", "price": "price", "stock": "stock"}.config()}}
 }
 
 func TestListsBecomeRows(t *testing.T) {
@@ -200,7 +200,7 @@ func TestUniqueIndexFoldsCase(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	dsn, db := database(t, "CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, name varchar(10), ean varchar(20), price decimal(5,1), stock smallint, images json, prices longtext,"+
 		" CONSTRAINT sane CHECK (ean <> 'evil'))")
-	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Unfit: "park", Columns: map[string]string{"sku": "sku", "name": "name", "ean": "ean", "price": "price", "stock": "stock", "images": "images"}}}}
+	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Unfit: "park", Columns: cols{"sku": "sku", "name": "name", "ean": "ean", "price": "price", "stock": "stock", "images": "images"}.config()}}}
 	tg := target(t, cfg, shop())
 	s := open(t, tg, shop(), 0)
 	var many []product
@@ -267,7 +267,7 @@ func TestSoftDelete(t *testing.T) {
 	dsn, db := database(t,
 		"CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, name varchar(60), hidden tinyint NOT NULL DEFAULT 0)",
 		"CREATE TABLE dated (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, name varchar(60), gone_at datetime NULL)")
-	columns := map[string]string{"sku": "sku", "name": "name"}
+	columns := cols{"sku": "sku", "name": "name"}.config()
 	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
 		"product": {From: "product", Delete: "soft", SoftDeleteColumn: "hidden", Columns: columns},
 		"dated":   {From: "product", Delete: "soft", SoftDeleteColumn: "gone_at", Columns: columns},
@@ -287,7 +287,7 @@ func TestSoftDelete(t *testing.T) {
 func TestCheckFindsEverything(t *testing.T) {
 	dsn, db := database(t, `CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_general_ci, name int, ean varchar(20), price decimal(5,1), stock int unsigned, must int NOT NULL) ENGINE=MyISAM`)
 	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}, "missing": {From: "product.images"}}}
-	cfg.Tables["product"] = TableConfig{From: "product", Columns: map[string]string{"sku": "sku", "name": "name", "ean": "ean", "price": "price", "stock": "stock", "extra": "name"}}
+	cfg.Tables["product"] = TableConfig{From: "product", Columns: cols{"sku": "sku", "name": "name", "ean": "ean", "price": "price", "stock": "stock", "extra": "name"}.config()}
 	tg, err := Open(cfg, Options{Sink: "shop"})
 	if err != nil {
 		t.Fatal(err)
