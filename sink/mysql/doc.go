@@ -24,6 +24,13 @@
 // and an operator's replay -prune deletes what the view does not have. Where deletions may have been missed (the sink was away for longer than the topic keeps them) keys
 // are compared, and those that the topic does not know are named in the status, not deleted, until somebody runs replay -prune or sets keep_others: true.
 //
+// Columns that the shop's editors own. columns: {description: {from: text, write: create}} writes a column only when its row is made, write: empty only while it has null or an
+// empty text (a number or a date: null), write: never leaves it to others, also where the view has a field of its name. Where no column names a field, the table still takes
+// all fields, and columns says only how. It holds for updates, replays, retries of what was parked, and a product that comes back from a soft deletion; a row that is deleted takes
+// the editor's text with it. In a list's table the elements must be told apart by something else than their position, else the text would stay behind when the list changes
+// order. A unique index may cover an owned column (a slug): what the view would write there is in nobody's way once the row has its own, and nobody's is freed for another.
+// A value that does not fit parks its product even where it would not be written.
+//
 // Created columns (create: true). Numbers, dates and texts of a known length get a type that holds all of them. A text without a known length becomes
 // varchar(255) in a key (191 where the key has more than two such), and text elsewhere, which takes 65,535 bytes and an index only of a prefix; an enumeration becomes
 // varchar(255). Very long rows get text for their widest columns. What is longer than its column is parked with table, column, length and the ALTER that mends it.

@@ -158,6 +158,22 @@ func TestOwnedSlugs(t *testing.T) {
 	}
 }
 
+// An empty slug is wanted from the view also where a batch goes carefully, and not had while another has it.
+func TestEmptySlugIsFilledCarefully(t *testing.T) {
+	dsn, db := database(t, "CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, slug varchar(60) UNIQUE, stock int)")
+	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Columns: map[string]ColumnConfig{
+		"slug": {From: "name", Write: writeEmpty}, "stock": {From: "stock"},
+	}}}}, shop())
+	s := open(t, tg, shop(), 0)
+	put(t, s, product{sku: "A", name: "red"}, product{sku: "B"}, product{sku: "C"}, product{sku: "D"})
+	edit(t, db, "UPDATE product SET slug = '' WHERE sku = 'D'")
+	parked := put(t, s, product{sku: "B", name: "red", stock: 1}, product{sku: "C", name: "blue", stock: 1}, product{sku: "D", name: "green", stock: 1})
+	if len(parked) != 1 || parked[0].Key != "B" || !strings.Contains(parked[0].Fault.What, `"red", which product A already has`) {
+		t.Fatalf("parked: %+v", parked)
+	}
+	same(t, rows(t, db, "SELECT sku, slug, stock FROM product ORDER BY sku"), "A|red|0", "B|-|0", "C|blue|1", "D|green|1")
+}
+
 // The guard of secondary unique indexes is unharmed: a new product with the EAN of another does not overwrite its owned columns either.
 func TestOwnedColumnsAreGuarded(t *testing.T) {
 	dsn, db := database(t, uniqueEAN)
