@@ -16,6 +16,14 @@ type Explanation struct {
 	EmittedAt time.Time `json:"emitted_at,omitzero"`
 	// Wake is when the product will be evaluated again without any change of a row.
 	Wake time.Time `json:"wake,omitzero"`
+	// Gone: rows of others are left, but no root row, so there is no product.
+	Gone bool `json:"gone,omitempty"`
+	// Problem is why the rules give no product now.
+	Problem *ExplainedProblem `json:"problem,omitempty"`
+	// Emitted is the record that was sent last; nil if there is none, or it was not found.
+	Emitted *ExplainedRecord `json:"emitted,omitempty"`
+	// Limited says what could not be looked at, and why.
+	Limited []string `json:"limited,omitempty"`
 	// Targets are what the sinks' systems have of it now.
 	Targets []ExplainedTarget `json:"targets,omitempty"`
 }
@@ -29,6 +37,30 @@ type ExplainedField struct {
 	File  string         `json:"file,omitempty"`
 	Line  int            `json:"line,omitempty"`
 	Uses  []ExplainedUse `json:"uses,omitempty"`
+	// Sent is what was sent last, where that is another value.
+	Sent *string `json:"sent,omitempty"`
+}
+
+// ExplainedProblem is a fault of one product.
+type ExplainedProblem struct {
+	Where string `json:"where,omitempty"`
+	What  string `json:"what"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+// ExplainedRecord is a record of the cleaned topic.
+type ExplainedRecord struct {
+	Offset    int64                  `json:"offset"`
+	At        time.Time              `json:"at"`
+	Position  string                 `json:"position"`
+	Committed time.Time              `json:"committed,omitzero"`
+	Fields    []ExplainedRecordField `json:"fields"`
+}
+
+// ExplainedRecordField is a field of it.
+type ExplainedRecordField struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
 }
 
 // ExplainedUse is one value that a field was computed from.
@@ -48,6 +80,9 @@ type ExplainedRow struct {
 	Offset    int64     `json:"offset"`
 	Position  string    `json:"position"`
 	Committed time.Time `json:"committed,omitzero"`
+	// View and Product name what to explain for more, where the row is a product of another view.
+	View    string `json:"view,omitempty"`
+	Product string `json:"product,omitempty"`
 }
 
 // ExplainedTarget is what one table of a sink's system has of a product.

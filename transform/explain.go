@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,9 +17,6 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
-
-// ErrNoSuchProduct is the cause of Explain's fault for a key that the state holds nothing of.
-var ErrNoSuchProduct = errors.New("the state holds nothing of this key")
 
 // Explanation says how a product came to be what it is.
 type Explanation struct {
@@ -35,6 +34,36 @@ type Explanation struct {
 	EmittedAt time.Time `json:"emitted_at,omitzero"`
 	// Wake is when the product will be evaluated again without any change of a row.
 	Wake time.Time `json:"wake,omitzero"`
+	// Gone: rows of others are left, but no root row, so there is no product.
+	Gone bool `json:"gone,omitempty"`
+	// Problem is why the rules give no product now.
+	Problem *Problem `json:"problem,omitempty"`
+	// Emitted is the record that was sent last; nil if there is none, or it was not found.
+	Emitted *EmittedRecord `json:"emitted,omitempty"`
+	// Limited says what could not be looked at, and why.
+	Limited []string `json:"limited,omitempty"`
+}
+
+// Problem is a fault of one product.
+type Problem struct {
+	Where string `json:"where,omitempty"`
+	What  string `json:"what"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+// EmittedRecord is a record of the cleaned topic.
+type EmittedRecord struct {
+	Offset    int64          `json:"offset"`
+	At        time.Time      `json:"at"`
+	Position  string         `json:"position"`
+	Committed time.Time      `json:"committed,omitzero"`
+	Fields    []EmittedField `json:"fields"`
+}
+
+// EmittedField is a field of it.
+type EmittedField struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
 }
 
 // FieldOrigin says which rule set a field, and from what.
@@ -46,6 +75,8 @@ type FieldOrigin struct {
 	File  string `json:"file,omitempty"`
 	Line  int    `json:"line,omitempty"`
 	Uses  []Use  `json:"uses,omitempty"`
+	// Sent is what was sent last, where that is another value.
+	Sent *string `json:"sent,omitempty"`
 }
 
 // Use is one value that a field was computed from.
@@ -65,76 +96,111 @@ type RowOrigin struct {
 	Offset    int64     `json:"offset"`
 	Position  string    `json:"position"`
 	Committed time.Time `json:"committed,omitzero"`
+	// View and Product name what to explain for more, where the row is a product of another view.
+	View    string `json:"view,omitempty"`
+	Product string `json:"product,omitempty"`
 }
 
-// Explain explains one product out of the state, which it only reads. key is the product's key as text; the parts of a composite key have
-// a slash between. The error is ErrNoSuchProduct, in a *fault.Fault, for a key that no row and no product has.
+// Explain explains one product out of the state and the topic, which it only reads. key is the product's key as text, see SplitKey. The error is
+// ErrNoSuchProduct, by a NoSuchProduct in a *fault.Fault, for a key that no row and no product has.
 func (r *Runner) Explain(ctx context.Context, key string) (*Explanation, error) {
-	r.mu.Lock()
-	b := r.bound
-	r.mu.Unlock()
-	if b == nil {
-		var err error
-		if b, err = r.bind(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var values []schemas.Value
-	for _, part := range splitKey(key, len(b.layout.root().table.Key)) {
-		values = append(values, schemas.Text(part))
-	}
-	if len(values) != len(b.layout.root().table.Key) {
-		return nil, &fault.Fault{
-			Class: fault.Config, Where: "key " + key, What: fmt.Sprintf("the key of view %s has the columns %v", r.cfg.View.Name, names(b.layout.root().table, b.layout.root().table.Key)),
-			Fix: "give them with a slash between",
-		}
-	}
-	t := r.newTask(b, schemas.Partition(values, r.cfg.Partitions))
-	t.dirty, t.owners = newDirtySet(t.dirtyLimit), map[string][]byte{}
-	t.eval = newEvaluation(t)
-	return t.eval.explain(ctx, t.rowKey(values))
-}
-
-func splitKey(key string, n int) []string {
-	if n == 1 {
-		return []string{key}
-	}
-	return strings.SplitN(key, "/", n)
-}
-
-func (e *evaluation) explain(ctx context.Context, product []byte) (x *Explanation, err error) {
-	t := e.t
-	product = bytes.Clone(product)
-	if e.iter, err = t.store.db.NewIter(&pebble.IterOptions{LowerBound: t.prefix.key(nil, kindProduct), UpperBound: t.prefix.key(nil, kindProduct+1)}); err != nil {
-		return nil, fmt.Errorf("read the state store: %w", err)
-	}
-	defer func() { err = errors.Join(err, e.iter.Close()) }()
-	x = &Explanation{View: t.layout.view.Name, Key: displayKey(product), Topic: t.topic, Partition: t.partition}
-	if err := e.load(ctx, product); err != nil {
+	b, err := r.inspect(ctx)
+	if err != nil {
 		return nil, err
 	}
-	e.explainFacts(x)
-	if e.in.Root == nil && e.facts.emitted == nil && e.facts.parked == nil && len(e.origins) == 0 {
+	root := b.layout.root().table
+	parts, ok := SplitKey(key, len(root.Key))
+	if !ok {
 		return nil, &fault.Fault{
-			Where: fmt.Sprintf("view %s, key %s", x.View, x.Key), What: "no such product in the state",
-			Fix: "check the key; a product of another worker's partition is explained by that worker", Err: ErrNoSuchProduct,
+			Class: fault.Config, Where: "key " + key, What: fmt.Sprintf("the key of view %s has the columns %v", r.cfg.View.Name, names(root, root.Key)),
+			Fix: "give them with a slash between, and write a backslash before a slash that belongs to one of them",
 		}
 	}
-	if e.in.Root == nil {
-		return x, nil
+	values := make([]schemas.Value, len(parts))
+	for i, part := range parts {
+		values[i] = keyValue(&root.Columns[root.Key[i]].Type, part)
 	}
-	if err := e.lookUp(ctx); err != nil {
+	snapshot := r.cfg.Store.db.NewSnapshot()
+	defer func() { err = errors.Join(err, snapshot.Close()) }()
+	e, err := r.look(b, schemas.Partition(values, r.cfg.Partitions), snapshot)
+	if err != nil {
+		return nil, err
+	}
+	x, err := e.explain(ctx, bytes.Clone(e.t.rowKey(values)))
+	if err := errors.Join(err, e.iter.Close()); err != nil {
+		return nil, err
+	}
+	if x == nil {
+		return nil, r.noSuchProduct(b, snapshot, key)
+	}
+	return x, nil
+}
+
+// keyValue reads a part of a key as its column would have it: 0042 is the number 42.
+func keyValue(t *schemas.Type, text string) schemas.Value {
+	var v schemas.Value
+	var err error
+	switch t.Kind {
+	case schemas.KindInt:
+		var n int64
+		n, err = strconv.ParseInt(text, 10, 64)
+		v = schemas.Int(n)
+	case schemas.KindDecimal:
+		v, err = schemas.ParseDecimal(text)
+	case schemas.KindBool:
+		var b bool
+		b, err = strconv.ParseBool(text)
+		v = schemas.Bool(b)
+	case schemas.KindUUID:
+		return schemas.Text(strings.ToLower(text))
+	default: // names of products hold the others as the text that they are written with
+		return schemas.Text(text)
+	}
+	if err != nil {
+		return schemas.Text(text)
+	}
+	return v
+}
+
+// explain is nil if there is nothing of the product.
+func (e *evaluation) explain(ctx context.Context, product []byte) (*Explanation, error) {
+	t := e.t
+	x := &Explanation{View: t.layout.view.Name, Key: keyText(product), Topic: t.topic, Partition: t.partition, Fields: []FieldOrigin{}, Rows: []RowOrigin{}}
+	err := e.load(ctx, product)
+	if err != nil && !unreadable(err) {
+		return nil, err
+	}
+	e.facts.explain(x)
+	if err == nil && e.in.Root == nil && e.facts.emitted == nil && e.facts.parked == nil && len(e.origins) == 0 {
+		return nil, nil
+	}
+	if err == nil && e.in.Root != nil {
+		err = e.lookUp(ctx)
+	}
+	if err != nil && !unreadable(err) {
 		return nil, err
 	}
 	e.explainRows(x)
-	e.in.Now = t.clock()
-	e.result.Include = true
-	evalErr := e.evaluator.Eval(&e.in, &e.result)
-	x.Included = evalErr == nil && e.result.Include
-	steps, err := e.evaluator.Explain(&e.in)
-	if err != nil && len(fault.All(err)) == 0 {
-		return nil, err
+	x.Gone = err == nil && e.in.Root == nil
+	if err == nil && !x.Gone {
+		err = e.explainFields(x)
 	}
+	if err != nil {
+		x.Problem = &Problem{}
+		x.Problem.Where, x.Problem.What, x.Problem.Fix = parkReason(err)
+	}
+	if len(e.facts.emitted) >= 16 {
+		if err := e.explainEmitted(ctx, x); err != nil {
+			x.Limited = append(x.Limited, "what was sent last was not found: "+err.Error())
+		}
+	}
+	return x, nil
+}
+
+// explainFields evaluates, and says of each field who set it. The error is why the rules give no product.
+func (e *evaluation) explainFields(x *Explanation) error {
+	e.in.Now = e.t.clock()
+	steps, err := e.evaluator.Explain(&e.in)
 	for _, s := range steps {
 		f := FieldOrigin{Field: s.Field, Value: s.Value.String(), Rule: s.Rule, Layer: s.Layer, File: s.File, Line: s.Line}
 		for _, u := range s.Uses {
@@ -142,19 +208,30 @@ func (e *evaluation) explain(ctx context.Context, product []byte) (x *Explanatio
 		}
 		x.Fields = append(x.Fields, f)
 	}
-	return x, nil
+	e.result.Include = true
+	if evalErr := e.evaluator.Eval(&e.in, &e.result); evalErr != nil {
+		return evalErr
+	}
+	if x.Included = e.result.Include; x.Included {
+		// What cannot be written is held too.
+		if e.value, err = e.t.outCodec.AppendValue(e.value[:0], e.result.Row); err != nil {
+			x.Included = false
+		}
+	}
+	return err
 }
 
-func (e *evaluation) explainFacts(x *Explanation) {
-	if len(e.facts.emitted) >= 16 {
-		x.EmittedAt = time.UnixMilli(int64(binary.BigEndian.Uint64(e.facts.emitted[8:]))).UTC()
+// explain says what the store knows of the product beside its rows.
+func (f *facts) explain(x *Explanation) {
+	if len(f.emitted) >= 16 {
+		x.EmittedAt = time.UnixMilli(int64(binary.BigEndian.Uint64(f.emitted[8:]))).UTC()
 	}
-	if len(e.facts.wake) == 8 {
-		x.Wake = time.UnixMicro(int64(binary.BigEndian.Uint64(e.facts.wake))).UTC()
+	if len(f.wake) == 8 {
+		x.Wake = time.UnixMicro(int64(binary.BigEndian.Uint64(f.wake))).UTC()
 	}
-	if e.facts.parked != nil {
+	if f.parked != nil {
 		var p parkedFact
-		if json.Unmarshal(e.facts.parked, &p) == nil {
+		if json.Unmarshal(f.parked, &p) == nil && p.What != "" {
 			x.Parked = &p.ParkedProduct
 		}
 	}
@@ -173,6 +250,10 @@ func (e *evaluation) explainRows(x *Explanation) {
 		case inputLookup:
 			row.Row = rowIndex(e.in.Lookups[e.t.layout.lookupIndex(o.input)], o.row)
 		case inputGroups: // it has no rows of its own
+		}
+		if view, ok := strings.CutPrefix(in.topic, strings.TrimSuffix(e.t.topic, e.t.layout.view.Name)); ok && slices.Contains(e.t.layout.view.Views, in.topic) {
+			product, _ := appendValues(nil, o.row, in.table.Key)
+			row.View, row.Product = view, keyText(product)
 		}
 		if o.tsMS > 0 {
 			row.Committed = time.UnixMilli(o.tsMS).UTC()

@@ -81,7 +81,7 @@ func parkReason(cause error) (where, what, fix string) {
 // park holds a product back with the reason; what the shop has of it stays.
 func (e *evaluation) park(ctx context.Context, b *pebble.Batch, product []byte, cause error) error {
 	t := e.t
-	p := parkedFact{ParkedProduct: ParkedProduct{View: t.layout.view.Name, Key: displayKey(product), Since: t.clock().UTC()}}
+	p := parkedFact{ParkedProduct: ParkedProduct{View: t.layout.view.Name, Key: keyText(product), Since: t.clock().UTC()}}
 	p.Where, p.What, p.Fix = parkReason(cause)
 	old := e.parkedFact()
 	if old == nil {
@@ -166,11 +166,6 @@ func (e *evaluation) schedule(b *pebble.Batch, product []byte, at time.Time) err
 		return fmt.Errorf("add to a state batch: %w", err)
 	}
 	return t.setFact(b, product, slotWake, now)
-}
-
-// displayKey shows a product's name to people: the parts of a composite key with a slash between.
-func displayKey(product []byte) string {
-	return string(bytes.ReplaceAll(product, []byte{joinSeparator}, []byte{'/'}))
 }
 
 // restoredPark makes the store's fact from a record of the parked topic.

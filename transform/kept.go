@@ -209,9 +209,9 @@ func (t *task) restoreKept(ctx context.Context, b *pebble.Batch, product []byte,
 	if err != nil {
 		var ce *schemas.ColumnError
 		if !errors.As(err, &ce) {
-			return fmt.Errorf("read what is kept of product %s: %w", displayKey(product), err)
+			return fmt.Errorf("read what is kept of product %s: %w", keyText(product), err)
 		}
-		t.log.Warn("what was published of a product cannot be read as its fields are now; they are computed anew", "topic", t.topic, "product", displayKey(product), "error", err)
+		t.log.Warn("what was published of a product cannot be read as its fields are now; they are computed anew", "topic", t.topic, "product", keyText(product), "error", err)
 		row = make([]schemas.Value, len(t.kept.columns))
 	}
 	fact, err := t.kept.codec.AppendValue(nil, row)

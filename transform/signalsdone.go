@@ -73,10 +73,14 @@ func (t *task) retryParked(ctx context.Context, key string) error {
 
 // productOf is the product that a key means as people write it, and whether it belongs to this task.
 func (t *task) productOf(key string) ([]byte, bool) {
-	parts := splitKey(key, len(t.layout.root().table.Key))
+	root := t.layout.root().table
+	parts, ok := SplitKey(key, len(root.Key))
+	if !ok {
+		return nil, false
+	}
 	values := make([]schemas.Value, len(parts))
 	for i, p := range parts {
-		values[i] = schemas.Text(p)
+		values[i] = keyValue(&root.Columns[root.Key[i]].Type, p)
 	}
 	return slices.Clone(t.rowKey(values)), schemas.Partition(values, t.partitions) == t.partition
 }
