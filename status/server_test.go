@@ -155,7 +155,7 @@ func TestEscaping(t *testing.T) {
 			return nil, &fault.Fault{Where: evil, What: evil, Fix: evil}
 		}
 		return &Explanation{
-			View: view, Key: key, Topic: evil, Fields: []ExplainedField{{evil, evil, evil, evil, evil, 1, []ExplainedUse{{evil, 0, evil, evil}}}}, Rows: []ExplainedRow{{Input: evil, Topic: evil, Position: evil}},
+			View: view, Key: key, Topic: evil, Fields: []ExplainedField{{evil, evil, evil, evil, evil, 1, []ExplainedUse{{evil, 0, evil, evil}}, &text}}, Rows: []ExplainedRow{{Input: evil, Topic: evil, Position: evil}},
 			Parked: &Parked{What: evil, Where: evil, Fix: evil}, Targets: []ExplainedTarget{{Sink: evil, Table: evil, Columns: []string{evil}, Rows: [][]*string{{&text, nil}}}, {Error: evil}},
 		}, nil
 	}
@@ -250,8 +250,8 @@ func TestExplain(t *testing.T) {
 		}
 		return &Explanation{
 			View: view, Key: key, Topic: "moestue.product", Partition: 3, Included: true, EmittedAt: ago(time.Minute), Wake: now.Add(time.Hour),
-			Fields:  []ExplainedField{{"price_vat", "119.90", "price with VAT", "standard", "standard.rules.yaml", 12, []ExplainedUse{{"prices", 0, "amount", "95.92"}, {"vat", 0, "rate", "0.25"}}}},
-			Rows:    []ExplainedRow{{"root", 0, "moestue.erp.product", 3, 1042, "0/16B3748", ago(time.Hour)}},
+			Fields:  []ExplainedField{{"price_vat", "119.90", "price with VAT", "standard", "standard.rules.yaml", 12, []ExplainedUse{{"prices", 0, "amount", "95.92"}, {"vat", 0, "rate", "0.25"}}, nil}},
+			Rows:    []ExplainedRow{{"root", 0, "moestue.erp.product", 3, 1042, "0/16B3748", ago(time.Hour), "", ""}},
 			Targets: []ExplainedTarget{{Sink: "shop", Table: "product", Columns: []string{"no", "price"}, Rows: [][]*string{{&cell, nil}}}, {Sink: "shop", Table: "product_image"}, {Sink: "b2b", Table: "item", Error: "connection refused"}},
 		}, nil
 	}

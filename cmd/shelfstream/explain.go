@@ -6,10 +6,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"shelfstream/internal/fault"
 	"shelfstream/sink"
 	"shelfstream/status"
 	"shelfstream/transform"
@@ -19,15 +22,16 @@ func explainCommand() command {
 	return command{
 		name: "explain", args: "<view> <key>", summary: "say of each field of a product which rule set it and from which rows, and what the sinks have",
 		help: `
-The parts of a key of several columns have a slash between: 4711/NO. A running pipeline is asked on its admin port; of a stopped one
-the state is read. In the rows' names, and in a list's column position, counting begins with 0.`,
+The parts of a key of several columns have a slash between: 4711/NO; a slash that belongs to a part has a backslash before it. A running pipeline
+is asked on its admin port; of a stopped one the state is read, and where its log cannot be reached, what the state alone knows is shown. In the rows'
+names, and in a list's column position, counting begins with 0. -field tells the story of one field, from the shop back to the rows.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var c common
 			var admin, field string
 			var asJSON bool
 			c.flags(p, fs)
 			fs.StringVar(&admin, "admin", "", "`address` of the pipeline's admin port; the configuration's if left out")
-			fs.StringVar(&field, "field", "", "only this `field`, and the rows it comes from")
+			fs.StringVar(&field, "field", "", "only this `field`: the rules that set it, and the rows it comes from")
 			fs.BoolVar(&asJSON, "json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
 				if len(args) != 2 {
@@ -45,7 +49,10 @@ the state is read. In the rows' names, and in a list's column position, counting
 				if asJSON {
 					return printJSON(p.stdout, x)
 				}
-				return printExplanation(p.stdout, x, field != "")
+				if field != "" {
+					return printStory(p.stdout, x, time.Now())
+				}
+				return printExplanation(p.stdout, x, time.Now())
 			}
 		},
 	}
@@ -66,7 +73,7 @@ func explainProduct(ctx context.Context, p *program, c *common, admin, view, key
 	}
 	a, err := openApp(ctx, cfg, log, roleTool)
 	if err != nil {
-		return nil, err
+		return explainState(cfg, log, view, key, err)
 	}
 	found, err := a.explainStopped(ctx, view, key)
 	return found, errors.Join(err, a.Close())
@@ -79,6 +86,29 @@ func (a *app) explainStopped(ctx context.Context, view, key string) (*status.Exp
 		return nil, err
 	}
 	return a.explain(ctx, map[string]explainer{view: runners[0]}, view, key)
+}
+
+// explainState tells what the state alone knows, where the log or the registry cannot be reached; why is what keeps them away.
+func explainState(cfg *pipeline, log *slog.Logger, view, key string, why error) (x *status.Explanation, err error) {
+	faults, _ := allFaults(why)
+	if len(faults) == 0 || faults[0].Class != fault.Environment {
+		return nil, why
+	}
+	store, err := transform.OpenStore(cfg.StateDir(), transform.StoreOptions{CacheMB: cfg.State.CacheMB, ReadOnly: true, Logger: log})
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	r, err := transform.NewRunner(transform.Config{Pipeline: cfg.Name, View: cfg.transformView(view), Zone: cfg.Zone, Store: store, Partitions: cfg.Log.Partitions, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	missing := fmt.Sprintf("%s: %s", faults[0].Where, faults[0].What)
+	found, err := r.ExplainState(key, cfg.Redact("this is what the state alone knows, without values and rules, for the log cannot be read: "+missing))
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	return toStatus(found)
 }
 
 // explainer is a view's runner.
@@ -99,7 +129,7 @@ func (a *app) explain(ctx context.Context, explainers map[string]explainer, view
 	}
 	found, err := e.Explain(ctx, key)
 	if missing(err) {
-		return nil, a.noSuchProduct(ctx, view, key)
+		return nil, a.noSuchProduct(ctx, view, key, err)
 	}
 	if err != nil {
 		return nil, err
@@ -196,6 +226,11 @@ func oneField(x *status.Explanation, name string) error {
 	}
 	keep(name)
 	x.Fields = kept
+	if x.Emitted != nil {
+		x.Emitted.Fields = slices.DeleteFunc(x.Emitted.Fields, func(f status.ExplainedRecordField) bool {
+			return !slices.ContainsFunc(kept, func(k status.ExplainedField) bool { return k.Field == f.Field })
+		})
+	}
 	x.Rows = slices.DeleteFunc(x.Rows, func(r status.ExplainedRow) bool { return !rows[rowName(r.Input, r.Row)] })
 	x.Targets = slices.DeleteFunc(x.Targets, func(t status.ExplainedTarget) bool {
 		return t.Error == "" && !slices.ContainsFunc(t.Columns, func(c string) bool { return strings.EqualFold(c, name) })

@@ -7,15 +7,13 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/schemas"
+	"shelfstream/transform"
 )
 
-// parseKey reads a product's key as people write it: the parts of a composite key have a slash between.
+// parseKey reads a product's key as people write it, see transform.SplitKey.
 func parseKey(t *schemas.Table, text string) ([]schemas.Value, *fault.Fault) {
-	parts := []string{text}
-	if len(t.Key) > 1 {
-		parts = strings.SplitN(text, "/", len(t.Key))
-	}
-	if len(parts) != len(t.Key) {
+	parts, ok := transform.SplitKey(text, len(t.Key))
+	if !ok {
 		return nil, usage(fmt.Sprintf("a key has %d parts, and there are %d in %q", len(t.Key), len(parts), text), "a key is "+keyWords(t))
 	}
 	values := make([]schemas.Value, len(parts))

@@ -16,7 +16,7 @@ import (
 )
 
 // noSuchProduct says that a view has no product of a key, how keys look, and which are there.
-func (a *app) noSuchProduct(ctx context.Context, view, key string) error {
+func (a *app) noSuchProduct(ctx context.Context, view, key string, cause error) error {
 	f := &fault.Fault{Where: "view " + view, What: fmt.Sprintf("there is no product %q", key), Fix: "write the key as it stands in the source"}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -28,7 +28,10 @@ func (a *app) noSuchProduct(ctx context.Context, view, key string) error {
 	}
 	values, bad := parseKey(table, key)
 	f.Fix = "a key is " + keyWords(table)
-	if near := a.nearKeys(ctx, sink.View{Name: view, Topic: topic, Table: table}, values); len(near) > 0 {
+	var none *transform.NoSuchProduct
+	if errors.As(cause, &none) && len(none.Near) > 0 {
+		f.Fix += "; near it there are " + strings.Join(quotedKeys(none.Near), ", ")
+	} else if near := a.nearKeys(ctx, sink.View{Name: view, Topic: topic, Table: table}, values); len(near) > 0 {
 		f.Fix += "; there are " + strings.Join(near, ", ")
 	}
 	f.Fix += "; shelfstream status shows whether the view has caught up"

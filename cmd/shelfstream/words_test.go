@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func TestOneField(t *testing.T) {
 		t.Errorf("got %+v", x)
 	}
 	var b bytes.Buffer
-	if err := printExplanation(&b, x, false); err != nil || !strings.Contains(b.String(), "Price  119.90") || !strings.Contains(b.String(), "no answer") {
+	if err := printExplanation(&b, x, time.Now()); err != nil || !strings.Contains(b.String(), "Price  119.90") || !strings.Contains(b.String(), "no answer") {
 		t.Errorf("got %v\n%s", err, b.String())
 	}
 	if err := oneField(x, "prise"); err == nil || !strings.Contains(err.Error(), `did you mean "price"?`) {
@@ -131,9 +132,9 @@ func TestOneField(t *testing.T) {
 func TestLongValuesAreShortened(t *testing.T) {
 	long := strings.Repeat("å", 300)
 	x := &status.Explanation{Fields: []status.ExplainedField{{Field: "text", Value: long, Rule: "texts", Uses: []status.ExplainedUse{{Input: "today", Column: "today()", Value: "2026-05-01"}}}}}
-	for _, whole := range []bool{false, true} {
+	for whole, printed := range map[bool]func(io.Writer, *status.Explanation, time.Time) error{false: printExplanation, true: printStory} {
 		var b bytes.Buffer
-		if err := printExplanation(&b, x, whole); err != nil || strings.Contains(b.String(), long) != whole || !strings.Contains(b.String(), "  texts   today() = 2026-05-01\n") {
+		if err := printed(&b, x, time.Now()); err != nil || strings.Contains(b.String(), long) != whole || !strings.Contains(b.String(), "today() = 2026-05-01\n") {
 			t.Errorf("whole %v: %v\n%s", whole, err, b.String())
 		}
 	}
@@ -145,7 +146,7 @@ func TestPrintingIsPlain(t *testing.T) {
 	var b bytes.Buffer
 	x := &status.Explanation{View: evil, Key: evil, Fields: []status.ExplainedField{{Field: evil, Value: evil}}, Targets: []status.ExplainedTarget{{Sink: evil, Table: evil, Columns: []string{evil}, Rows: [][]*string{{&evil}}}}}
 	r := &status.Report{Pipeline: evil, Stages: []status.Stage{{Name: evil, State: evil, Detail: evil, Positions: []status.Position{{Name: evil, Value: evil}}}}}
-	if err := printExplanation(&b, x, false); err != nil {
+	if err := printExplanation(&b, x, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if err := printStatus(&b, r); err != nil {
