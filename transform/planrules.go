@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"shelfstream/internal/fault"
 	"shelfstream/schemas"
@@ -38,18 +39,17 @@ type planColumn struct {
 
 // successor compiles the new rules against the tables as the state has them.
 func (r *Runner) successor(ctx context.Context, b *bound, cfg PlanConfig) (*successor, error) {
-	view, zone := b.layout.view, r.cfg.Zone
+	zone := r.cfg.Zone
 	if cfg.Zone != nil {
 		zone = cfg.Zone
 	}
 	s := &successor{layout: b.layout}
 	if cfg.View != nil {
-		view = *cfg.View
-		shapes, err := r.knownShapes(b.layout, view)
+		shapes, err := r.knownShapes(b.layout, *cfg.View)
 		if err != nil {
 			return nil, err
 		}
-		if s.layout, err = bind(view, func(topic string) *schemas.Table { return shapes[topic] }); err != nil {
+		if s.layout, err = bind(*cfg.View, func(topic string) *schemas.Table { return shapes[topic] }); err != nil {
 			return nil, err
 		}
 	}
@@ -167,14 +167,11 @@ func typeText(t *schemas.Type) string {
 	case t.Kind == schemas.KindArray && t.Elem != nil:
 		return "list of " + typeText(t.Elem)
 	case t.Kind == schemas.KindRecord:
-		out := "{"
+		fields := make([]string, len(t.Fields))
 		for i := range t.Fields {
-			if i > 0 {
-				out += ", "
-			}
-			out += t.Fields[i].Name + " " + typeText(&t.Fields[i].Type)
+			fields[i] = t.Fields[i].Name + " " + typeText(&t.Fields[i].Type)
 		}
-		return out + "}"
+		return "{" + strings.Join(fields, ", ") + "}"
 	}
 	return t.String()
 }

@@ -23,8 +23,6 @@ func inUTC(t *testing.T) {
 	t.Cleanup(func() { time.Local = local })
 }
 
-func word(s string) *string { return &s }
-
 var explainNow = time.Date(2026, 3, 29, 12, 0, 0, 0, time.UTC)
 
 // wine is a product with all that an explanation may hold.
@@ -38,7 +36,7 @@ func wine() *status.Explanation {
 		Fields: []status.ExplainedField{
 			{Field: "no", Value: "4711", Uses: []status.ExplainedUse{use("root", 0, "no", "4711")}},
 			{Field: "net", Value: "95.92", Rule: "price", Layer: "standard", File: "standard.rules.yaml", Line: 8, Uses: []status.ExplainedUse{use("prices", 1, "amount", "95.92"), use("today", 0, "today()", "2026-03-29")}},
-			{Field: "gross", Value: "119.90", Rule: "vat", Layer: "customer", File: "moestue.rules.yaml", Line: 3, Uses: []status.ExplainedUse{use("field", 0, "net", "95.92"), use("vat", 0, "rate", "0.25")}, Sent: word("110.31")},
+			{Field: "gross", Value: "119.90", Rule: "vat", Layer: "customer", File: "moestue.rules.yaml", Line: 3, Uses: []status.ExplainedUse{use("field", 0, "net", "95.92"), use("vat", 0, "rate", "0.25")}, Sent: new("110.31")},
 			{Field: "", Value: "true", Rule: "in the shop", Layer: "customer", File: "moestue.rules.yaml", Line: 9, Uses: []status.ExplainedUse{use("root", 0, "blocked", "false")}},
 		},
 		Rows: []status.ExplainedRow{
@@ -48,7 +46,7 @@ func wine() *status.Explanation {
 		},
 		Emitted: &status.ExplainedRecord{Offset: 99, At: at, Position: "0/16B3748", Committed: at, Fields: []status.ExplainedRecordField{{Field: "no", Value: "4711"}, {Field: "gross", Value: "110.31"}}},
 		Targets: []status.ExplainedTarget{
-			{Sink: "shop", Table: "product", Columns: []string{"no", "gross"}, Rows: [][]*string{{word("4711"), word("110.31")}}},
+			{Sink: "shop", Table: "product", Columns: []string{"no", "gross"}, Rows: [][]*string{{new("4711"), new("110.31")}}},
 			{Sink: "b2b", Table: "product", Error: "this sink cannot be asked for one product"},
 		},
 	}
