@@ -74,6 +74,14 @@ func (a *app) readByOffset() map[string]string {
 	return configs
 }
 
+// cleaned are the settings of a view's topics, and whether other views read it.
+func (a *app) cleaned(view string) (configs map[string]string, isRead bool) {
+	if a.cfg.IsRead(view) {
+		return a.readByOffset(), true
+	}
+	return a.topicConfigs(), false
+}
+
 func (a *app) capture(name string) (*capture.Runner, error) {
 	configs := a.readByOffset()
 	tables := a.cfg.tables(name)
@@ -132,10 +140,7 @@ func (a *app) transform(name string) (*transform.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	configs, isRead := a.topicConfigs(), a.cfg.IsRead(name)
-	if isRead {
-		configs = a.readByOffset()
-	}
+	configs, isRead := a.cleaned(name)
 	return transform.NewRunner(transform.Config{
 		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
 		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: configs, Announces: isRead, DeleteRetention: a.cfg.Log.Topics.DeleteRetention,

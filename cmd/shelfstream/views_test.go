@@ -115,8 +115,10 @@ func TestTransformViewOfViews(t *testing.T) {
 		t.Errorf("over %v, under listed %v", over, p.ViewsUnder("listed"))
 	}
 	a := &app{cfg: p}
-	if a.readByOffset()["min.compaction.lag.ms"] != "3600000" || a.topicConfigs()["min.compaction.lag.ms"] != "" {
-		t.Errorf("topics: %v, %v", a.readByOffset(), a.topicConfigs())
+	for view, want := range map[string]string{"product": "3600000", "variant": "3600000", "listed": "", "pair": ""} {
+		if configs, isRead := a.cleaned(view); configs["min.compaction.lag.ms"] != want || isRead != (want != "") || configs["delete.retention.ms"] == "" {
+			t.Errorf("topics of %s: %v, is read %v", view, configs, isRead)
+		}
 	}
 }
 
