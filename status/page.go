@@ -186,6 +186,10 @@ func parkedOf(kind, name string, list []Parked, zone *time.Location, now time.Ti
 		if kind == KindSink { // its records are of a view, whose topic is "<pipeline>.<view>"
 			view = row.Topic[strings.LastIndexByte(row.Topic, '.')+1:]
 		}
+		if kind == KindCapture { // a row of a table is no product
+			p.Rows = append(p.Rows, v)
+			continue
+		}
 		v.ExplainURL = "/explain?" + url.Values{"view": {view}, "key": {row.Key}}.Encode()
 		p.Rows = append(p.Rows, v)
 	}

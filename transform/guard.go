@@ -82,12 +82,12 @@ func bindGuards(view string, gs []Guard, products *schemas.Table) (guards, error
 			}
 		}
 		if ways != 1 || g.Removed != (g.Field == "") {
-			bad("it must say what it counts", "write removed: true, or a field with becomes: [draft], or a field with moves_percent: 30")
+			bad("it must say what it counts", "write removed: true, or a field with becomes: [draft], or a field with moves: 30%")
 		} else if !g.Removed {
 			b.column = b.find(products, bad)
 		}
 		if g.Share < 0 || g.Share > 100 || g.Count < 0 || g.AtLeast < 0 || g.Window < 0 || g.Share == 0 && g.Count == 0 {
-			bad("it must say how many changes may go out", "write share: 5 (percent of the products), or count: 200, or both")
+			bad("it must say how many changes may go out", "write share: 5%, or count: 200, or both")
 		}
 		if b.Window == 0 {
 			b.Window = guardWindow
@@ -121,7 +121,7 @@ func (g *guard) find(products *schemas.Table, bad func(what, fix string)) int {
 	}
 	var err error
 	if g.percent, err = schemas.ParseDecimal(strconv.FormatFloat(g.MovesPercent, 'f', -1, 64)); err != nil || g.MovesPercent < 0 {
-		bad("moves_percent must be a number above 0", "write moves_percent: 30")
+		bad("moves must be a share above 0", "write moves: 30%")
 	}
 	if k := products.Columns[c].Type.Kind; k != schemas.KindInt && k != schemas.KindDecimal {
 		bad(fmt.Sprintf("field %s is no number that can move", g.Field), "name a whole number or a decimal, or write becomes: [a value]")
@@ -229,7 +229,7 @@ func (g *guard) describe() string {
 	case g.Removed:
 		return "products would leave the view"
 	case g.MovesPercent != 0:
-		return fmt.Sprintf("products would move their %s by more than %s %%", g.Field, g.percent)
+		return fmt.Sprintf("products would move their %s by more than %s %%", g.Field, strconv.FormatFloat(g.MovesPercent, 'f', -1, 64))
 	default:
 		return fmt.Sprintf("products would get the %s %s", g.Field, strings.Join(g.Becomes, " or "))
 	}

@@ -3,8 +3,10 @@ package transform
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"shelfstream/internal/fault"
 	"shelfstream/status"
@@ -189,5 +191,15 @@ func (g *guard) fix(view string) string {
 	if g.MovesPercent != 0 {
 		look = "the prices and rates of the source (a wrong currency, a factor, a missing price list)"
 	}
-	return fmt.Sprintf("check %s and the rule files; products that are put right go on by themselves; if the change is meant, run `shelfstream held apply %s %s`", look, view, g.Name)
+	return fmt.Sprintf("check %s and the rule files; products that are put right go on by themselves; if the change is meant, run `shelfstream held apply %s %s -why …`", look, view, word(g.Name))
+}
+
+// word writes a name as one word of a command line.
+func word(name string) string {
+	for _, c := range name {
+		if !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_-.", c) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }

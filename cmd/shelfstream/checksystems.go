@@ -144,6 +144,9 @@ func (k *checker) view(ctx context.Context, a *app, name string, shapes map[stri
 		return // said before
 	}
 	product, err := transform.Compile(a.cfg.transformView(name), files, a.cfg.Zone, func(topic string) *schemas.Table { return shapes[topic] })
+	if err == nil {
+		err = transform.CheckGuards(name, a.cfg.guards(name), product)
+	}
 	if !k.say("view "+name, err, a.cfg.misplaced(name, shapes).Err()) {
 		k.broken[name] = true
 		return

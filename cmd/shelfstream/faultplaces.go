@@ -30,6 +30,11 @@ func (p *pipeline) placedOne(sinkName string, f *fault.Fault) *fault.Fault {
 			return inSection(&s.Section, f, path)
 		}
 	}
+	if at := p.guardPlace(f); at != "" {
+		placed := *f
+		placed.Where = at + ": " + f.Where
+		return &placed
+	}
 	path, words := p.spokenOf(f.Where)
 	if path == nil {
 		return f

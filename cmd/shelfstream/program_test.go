@@ -154,6 +154,17 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"replay of an unknown sink", []string{"replay", "shup", "-to", "7", "-config", good}, 2, "", `did you mean "shop"?`},
 		{"resnapshot of an unknown table", []string{"capture", "resnapshot", "-table", "prize", "-config", good}, 2, "", `did you mean "price"?`},
 		{"parked of an unknown sink", []string{"parked", "shup", "-config", good}, 2, "", `did you mean "shop"?`},
+		{"held of an unknown view", []string{"held", "list", "prodct", "-config", good}, 2, "", `did you mean "product"?`},
+		{"half of held", []string{"held"}, 2, "", "fix: shelfstream held list"},
+		{"apply of nothing", []string{"held", "apply", "-config", good}, 2, "", "held apply wants a view"},
+		{"apply without reason", []string{"held", "apply", "product", "-config", good}, 2, "", "-why is missing"},
+		{"apply for no time", []string{"held", "apply", "product", "-why", "x", "-for", "soon", "-config", good}, 2, "", `-for "soon" is no duration`},
+		{"retry of nothing", []string{"parked", "retry", "product", "-config", good}, 2, "", "keys or -all"},
+		{"retry of keys and all", []string{"parked", "retry", "product", "7", "-all", "-config", good}, 2, "", "keys or -all"},
+		{"skip without reason", []string{"parked", "skip", "product", "7", "-config", good}, 2, "", "-why is missing"},
+		{"skip of an unknown view", []string{"parked", "skip", "prodct", "7", "-why", "x", "-config", good}, 2, "", `did you mean "product"?`},
+		{"guard that says nothing", []string{"check", "-config", writeConfig(t, strings.Replace(goodConfig, "    rules: [standard.rules", "    guards: [{ name: removals, removed: true }]\n    rules: [standard.rules", 1))}, 2, "",
+			"views.product.guards[0]: it does not say how many changes may go out"},
 		{"only an unknown sink", []string{"sink", "-only", "shup", "-config", writeConfig(t, strings.Replace(goodConfig, "log: {", `log: { brokers: ["127.0.0.1:1"],`, 1))}, 2, "", "log.registry.url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -88,13 +88,19 @@ func resnapshot(ctx context.Context, p *program, c *common, source string, table
 
 // whoAsks is "user@host", for the records of who did what.
 func whoAsks() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
+	name := userName()
 	host, err := os.Hostname()
 	if err != nil {
 		return name
 	}
 	return name + "@" + host
+}
+
+// userName is the system's name of who runs the command.
+func userName() string {
+	u, err := user.Current()
+	if err != nil {
+		return "unknown"
+	}
+	return u.Username
 }

@@ -142,7 +142,7 @@ func (a *app) transform(name string) (*transform.Runner, error) {
 	}
 	configs, isRead := a.cleaned(name)
 	return transform.NewRunner(transform.Config{
-		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
+		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Guards: a.cfg.guards(name), Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
 		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: configs, Announces: isRead, DeleteRetention: a.cfg.Log.Topics.DeleteRetention,
 		SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 	})

@@ -10,6 +10,7 @@ import (
 	"shelfstream/internal/config"
 	"shelfstream/schemas"
 	"shelfstream/status"
+	"shelfstream/transform"
 )
 
 func TestParsePlace(t *testing.T) {
@@ -152,7 +153,10 @@ func TestPrintingIsPlain(t *testing.T) {
 	if err := printStatus(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	if err := printParked(&b, []parkedList{{Name: evil, Parked: []status.Parked{{Key: evil, What: evil}}}}); err != nil {
+	if err := printParked(&b, []parkedList{{Name: evil, Parked: []status.Parked{{Key: evil, What: evil}}, Skipped: []skippedProduct{{status.Parked{Key: evil, What: evil}, evil, evil, time.Now()}}}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := printHeld(&b, []heldGuard{{View: evil, Guard: evil, Counts: evil, Allows: evil, Held: 1, By: evil, Why: evil, OverrideUntil: time.Now(), Samples: []transform.HeldSample{{Key: evil, Before: evil, After: evil}}}}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(b.String(), "\x1b\t") {

@@ -141,6 +141,7 @@ type View struct {
 	Children Map[Child]  `yaml:"children" doc:"Tables or views with several rows for one root row."`
 	Lookups  Map[Lookup] `yaml:"lookups" doc:"Broadcast tables, or views, that a root row points at."`
 	Rules    []string    `yaml:"rules" doc:"Rule files in layers: a later one may override a rule of an earlier one by its name. standard:<name> is one that is shipped with the product."`
+	Guards   []Guard     `yaml:"guards" doc:"Hold back changes that are more than usual, until they are put right in the source or applied with the command 'held apply'."`
 }
 
 // Child is a 1:n part of a view.

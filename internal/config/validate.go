@@ -142,9 +142,10 @@ func (v *validator) names() {
 		prefix := p.Name + "." + s.Name
 		add([]string{"sources", s.Name}, prefix+".checkpoints")
 		add([]string{"sources", s.Name}, prefix+".signals")
+		add([]string{"sources", s.Name}, prefix+".parked")
 		for _, t := range s.Value.Tables.Names() {
 			path := []string{"sources", s.Name, s.Value.Section.Kind, "tables", t}
-			if t == "checkpoints" || t == "signals" {
+			if t == "checkpoints" || t == "signals" || t == "parked" {
 				v.fail(path, "the name "+t+" is taken by a topic of Shelfstream's own", fmt.Sprintf("write another name, and 'table: %s' below it", t))
 				continue
 			}
@@ -155,7 +156,12 @@ func (v *validator) names() {
 	for _, name := range p.Views.Names() {
 		v.part([]string{"views", name}, name)
 		add([]string{"views", name}, p.Name+"."+name)
+		if _, ok := p.Sources.Get(name); ok {
+			v.fail([]string{"views", name}, fmt.Sprintf("a source has this name too, and each would have the topics %s.%s.parked and signals", p.Name, name), "rename one of the two")
+			continue
+		}
 		add([]string{"views", name}, p.Name+"."+name+".parked")
+		add([]string{"views", name}, p.Name+"."+name+".signals")
 		if p.IsRead(name) {
 			add([]string{"views", name}, p.Name+"."+name+".checkpoints")
 		}

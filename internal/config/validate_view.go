@@ -31,6 +31,7 @@ func (v *validator) view(name string, view *View) {
 		}
 	}
 	v.lookupCircles(path, view)
+	v.guards(path, view)
 	for i, r := range view.Rules {
 		full := append(path, "rules")
 		if !strings.HasPrefix(r, StandardRules) {
