@@ -31,7 +31,7 @@ CREATE TABLE production.product_description (
 CREATE TABLE production.product_model_product_description_culture (
   product_model_id       int NOT NULL REFERENCES production.product_model,
   product_description_id int NOT NULL REFERENCES production.product_description,
-  culture_id             char(6) NOT NULL, -- padded with blanks, as the ERP has it
+  culture_id             char(6) NOT NULL, -- padded with blanks by the database
   modified_date          timestamp(3) NOT NULL,
   PRIMARY KEY (product_model_id, product_description_id, culture_id)
 );

@@ -1,9 +1,9 @@
 -- What the ERP's DBA adds beside the ERP's own tables: a schema of tables for the webshop, kept by triggers, and what Shelfstream captures.
 --
--- Why triggers: a view joins its children by the product's key and its lookups by the product's columns, one step each. Texts are two steps
--- away (product -> model and culture -> text), and so are the category's name (product -> subcategory -> category) and the terms of an offer
--- (product -> link -> offer). Each gets a table here that holds the second step's columns too. Triggers run in the transaction of the change, so
--- a shop never sees a link without its text. They run as the owner of this schema, since the ERP's users need no rights here.
+-- Why triggers: a view joins its children by the product's key, and its lookups by columns of the product or of another lookup's one row. Texts are
+-- behind a table with several rows for a model (product -> model and culture -> text), and so are the terms of an offer (product -> link -> offer). Each
+-- gets a table here that holds the second step's columns too. Triggers run in the transaction of the change, so a shop never sees a link without
+-- its text. They run as the owner of this schema, since the ERP's users need no rights here.
 CREATE SCHEMA web;
 
 -- Texts of models by culture.
@@ -39,35 +39,6 @@ CREATE TRIGGER web_model_text AFTER INSERT OR UPDATE OR DELETE ON production.pro
   FOR EACH ROW EXECUTE FUNCTION web.model_text_link();
 CREATE TRIGGER web_model_text AFTER UPDATE ON production.product_description
   FOR EACH ROW WHEN (OLD.description IS DISTINCT FROM NEW.description) EXECUTE FUNCTION web.model_text_description();
-
--- Subcategories with their category's name.
-CREATE TABLE web.subcategory (
-  product_subcategory_id int PRIMARY KEY,
-  name                   varchar(50) NOT NULL,
-  product_category_id    int NOT NULL,
-  category               varchar(50) NOT NULL
-);
-CREATE FUNCTION web.subcategory_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-BEGIN
-  IF TG_OP <> 'INSERT' THEN
-    DELETE FROM web.subcategory WHERE product_subcategory_id = OLD.product_subcategory_id;
-  END IF;
-  IF TG_OP <> 'DELETE' THEN
-    INSERT INTO web.subcategory
-    SELECT NEW.product_subcategory_id, NEW.name, c.product_category_id, c.name
-      FROM production.product_category c WHERE c.product_category_id = NEW.product_category_id FOR SHARE;
-  END IF;
-  RETURN NULL;
-END $$;
-CREATE FUNCTION web.subcategory_category() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-BEGIN
-  UPDATE web.subcategory SET category = NEW.name WHERE product_category_id = NEW.product_category_id;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER web_subcategory AFTER INSERT OR UPDATE OR DELETE ON production.product_subcategory
-  FOR EACH ROW EXECUTE FUNCTION web.subcategory_row();
-CREATE TRIGGER web_subcategory AFTER UPDATE ON production.product_category
-  FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION web.subcategory_category();
 
 -- Offers of products with their terms.
 CREATE TABLE web.product_offer (
@@ -115,16 +86,12 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE TRIGGER web_emptied AFTER TRUNCATE ON production.product_model_product_description_culture FOR EACH STATEMENT EXECUTE FUNCTION web.emptied('model_text');
-CREATE TRIGGER web_emptied AFTER TRUNCATE ON production.product_subcategory FOR EACH STATEMENT EXECUTE FUNCTION web.emptied('subcategory');
 CREATE TRIGGER web_emptied AFTER TRUNCATE ON production.special_offer_product FOR EACH STATEMENT EXECUTE FUNCTION web.emptied('product_offer');
 
 -- What was there before the triggers.
 INSERT INTO web.model_text
 SELECT l.product_model_id, l.culture_id, l.product_description_id, d.description
   FROM production.product_model_product_description_culture l JOIN production.product_description d USING (product_description_id);
-INSERT INTO web.subcategory
-SELECT s.product_subcategory_id, s.name, c.product_category_id, c.name
-  FROM production.product_subcategory s JOIN production.product_category c USING (product_category_id);
 INSERT INTO web.product_offer
 SELECT l.product_id, o.special_offer_id, o.description, o.discount_pct, o.start_date, o.end_date, o.min_qty, o.max_qty
   FROM production.special_offer_product l JOIN production.special_offer o USING (special_offer_id);
@@ -147,4 +114,4 @@ ALTER TABLE production.product_model REPLICA IDENTITY FULL;
 
 -- Made here by the owner of the tables, so that the role that captures need own nothing. The name is shelfstream_<pipeline>_<source>.
 CREATE PUBLICATION shelfstream_adventureworks_erp FOR TABLE production.product, production.product_model, production.product_inventory,
-  production.product_list_price_history, web.model_text, web.subcategory, web.product_offer, web.vat_rate;
+  production.product_list_price_history, production.product_subcategory, production.product_category, web.model_text, web.product_offer, web.vat_rate;
