@@ -163,8 +163,12 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"retry of keys and all", []string{"parked", "retry", "product", "7", "-all", "-config", good}, 2, "", "keys or -all"},
 		{"skip without reason", []string{"parked", "skip", "product", "7", "-config", good}, 2, "", "-why is missing"},
 		{"skip of an unknown view", []string{"parked", "skip", "prodct", "7", "-why", "x", "-config", good}, 2, "", `did you mean "product"?`},
-		{"guard that says nothing", []string{"check", "-config", writeConfig(t, strings.Replace(goodConfig, "    rules: [standard.rules", "    guards: [{ name: removals, removed: true }]\n    rules: [standard.rules", 1))}, 2, "",
-			"views.product.guards[0]: it does not say how many changes may go out"},
+		{
+			"guard that says nothing",
+			[]string{"check", "-config", writeConfig(t, strings.Replace(goodConfig, "    rules: [standard.rules", "    guards: [{ name: removals, removed: true }]\n    rules: [standard.rules", 1))},
+			2, "",
+			"views.product.guards[0]: it does not say how many changes may go out",
+		},
 		{"only an unknown sink", []string{"sink", "-only", "shup", "-config", writeConfig(t, strings.Replace(goodConfig, "log: {", `log: { brokers: ["127.0.0.1:1"],`, 1))}, 2, "", "log.registry.url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
