@@ -66,6 +66,7 @@ func TestGuardHoldsAMassRemoval(t *testing.T) {
 	if got := with("check", "-connect"); got.code != 0 {
 		t.Fatalf("check: %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
+	w.wrongField(t, file)
 	s, stop := begin(t, w.env, "run", "-config", file)
 	w.converge(t, s)
 	w.massRemoval(t, file, "mass removal")
@@ -81,6 +82,23 @@ func TestGuardHoldsAMassRemoval(t *testing.T) {
 	}
 	s, _ = begin(t, w.env, "run", "-config", file)
 	w.converge(t, s)
+}
+
+// wrongField: a guard of a field that the products do not have is found, at its place, before anything runs.
+func (w *world) wrongField(t *testing.T, file string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(filepath.Dir(file), "wrong.yaml")
+	if err := os.WriteFile(wrong, []byte(strings.Replace(string(data), "removed: true, share", "field: nett, moves: 30%, share", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := execute(t, w.env, "check", "-connect", "-config", wrong)
+	if got.code != 2 || !strings.Contains(got.stderr, "wrong.yaml:16:38: view product, guard mass removal: the products have no field nett") {
+		t.Errorf("check: %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
 }
 
 // massRemoval deletes half the products, sees that they are held, and applies the guard.
