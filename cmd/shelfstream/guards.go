@@ -34,7 +34,7 @@ func allows(g *config.Guard) string {
 	}
 	text := strings.Join(most, " and ") + " within " + config.FormatDuration(g.Window)
 	if g.AtLeast > 0 {
-		text += fmt.Sprintf(", never less than %d", g.AtLeast)
+		text += fmt.Sprintf(", and fewer than %d always", g.AtLeast)
 	}
 	return text
 }

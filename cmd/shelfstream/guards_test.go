@@ -34,7 +34,7 @@ func TestGuardsOfTheConfiguration(t *testing.T) {
 	}
 	v, _ := p.Views.Get("product")
 	for i, words := range []string{
-		"products would leave the view; 2% of the products within 5m, never less than 20",
+		"products would leave the view; 2% of the products within 5m, and fewer than 20 always",
 		"products would get the status hidden or draft; 50 products within 10m",
 		"products would move their price by more than 30 %; 0.5% of the products and 200 products within 10m",
 	} {
