@@ -101,12 +101,9 @@ func (t *task) applyChild(ctx context.Context, b *pebble.Batch, f *feed, in *inp
 	index := append(t.prefix.indexed(nil, kindChildOwner, in.index), rowKey...)
 	old, now, err := t.moved(ctx, in, r, index)
 	if unreadable(err) {
-		if old == nil {
-			return t.reject(in, f.partition, r, err)
-		}
-		// The product that had the row keeps it as it is, and is parked with the reason.
-		now = old
-	} else if err != nil {
+		return t.reject(in, f.partition, r, err)
+	}
+	if err != nil {
 		return err
 	}
 	if err := t.setOwner(b, index, old, now); err != nil {
@@ -142,11 +139,9 @@ func (t *task) applyLookup(ctx context.Context, b *pebble.Batch, f *feed, in *in
 		index = append(t.prefix.indexed(nil, kindLookupJoin, in.index), rowKey...)
 		old, now, err = t.moved(ctx, in, r, index)
 		if unreadable(err) {
-			if old == nil {
-				return t.reject(in, f.partition, r, err)
-			}
-			now = old
-		} else if err != nil {
+			return t.reject(in, f.partition, r, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -195,8 +190,8 @@ func (t *task) rowKey(key []schemas.Value) []byte {
 	return dst
 }
 
-// moved reads the join value that a row had before and the one it has now (nil: none, or the row is gone). old is there even if the row cannot be
-// read.
+// moved reads the join value that a row had before and the one it has now (nil: none, or the row is gone). A row that cannot be read stays where it
+// was, so that the products that see it are parked with the reason; it is an error where it was nowhere.
 func (t *task) moved(ctx context.Context, in *input, r *kafka.Record, index []byte) (old, now []byte, err error) {
 	if o, ok := t.owners[string(index)]; ok {
 		old = o
@@ -207,8 +202,11 @@ func (t *task) moved(ctx context.Context, in *input, r *kafka.Record, index []by
 		return old, nil, nil
 	}
 	row, err := t.decoders.row(ctx, in, t.eval.row, r.Value)
+	if old != nil && unreadable(err) {
+		return old, old, nil
+	}
 	if err != nil {
-		return old, nil, err
+		return nil, nil, err
 	}
 	t.eval.row = row
 	v, null := appendValues([]byte{}, row, in.join)

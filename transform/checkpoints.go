@@ -108,7 +108,7 @@ func (f *frontier) catchUp(ctx context.Context, client *kafka.Client, s stream) 
 		if err := probe.scan(ctx, client, s, from, end); err != nil {
 			return 0, err
 		}
-		if probe.any() || from == start {
+		if probe.newest() != nil || from == start {
 			probe.close()
 			return end, f.scan(ctx, client, s, from, end)
 		}

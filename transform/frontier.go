@@ -24,8 +24,8 @@ import (
 const remembered = 1024
 
 // tearAfter is how long a view of several sources waits for its upstream tasks to meet. Under load in two sources at once the pairs of
-// checkpoints may never coincide. What belongs to no common cut then is only what different sources did, between which there are no transactions,
-// and what one source did within that time.
+// checkpoints may never coincide, and a view that waited for that would wait for ever. Torn to the newest of each task it may show part of a transaction, until
+// the tasks have announced what comes next.
 const tearAfter = 2 * time.Second
 
 // stream is a topic of checkpoints that a view follows.
@@ -55,20 +55,22 @@ type frontier struct {
 	writers []writer
 	// common: some stream is a view's, so only a cut that all writers share will do.
 	common bool
+	// remember is how many checkpoints of each writer are kept: one will do where every task goes to the newest.
+	remember int
+	// onTear is called, if it is set, when the view goes on without a common cut.
+	onTear func()
 
 	mu      sync.Mutex
-	sources map[string]bool    // topics that cuts name
 	offset  map[string]int64   // of the newest record taken, by topic
-	history map[writer][]known // in the order of the log, at most remembered
+	history map[writer][]known // in the order of the log
 	targets []*target          // common cuts, in order; for common frontiers only
 	changed chan struct{}      // closed and replaced at each change
 	tear    *time.Timer
-	torn    int
 	err     error
 }
 
 func newFrontier(streams ...stream) *frontier {
-	f := &frontier{streams: streams, offset: map[string]int64{}, history: map[writer][]known{}, sources: map[string]bool{}, changed: make(chan struct{})}
+	f := &frontier{streams: streams, remember: remembered, offset: map[string]int64{}, history: map[writer][]known{}, changed: make(chan struct{})}
 	for _, s := range streams {
 		f.common = f.common || s.view
 		for n := range s.writers {
@@ -90,11 +92,11 @@ func (f *frontier) next(done *target, aligned bool) (*target, <-chan struct{}, e
 		if len(f.targets) == 0 {
 			return nil, f.changed, nil
 		}
-		t := f.targets[len(f.targets)-1]
+		at := len(f.targets) - 1
 		if aligned && done != nil {
-			t = alignedTarget(f.targets, done, t)
+			at = alignedAt(f.targets, done.cut[0].offset, func(t *target) cut { return t.cut })
 		}
-		return t, f.changed, nil
+		return f.targets[at], f.changed, nil
 	}
 	var c cut
 	var checkpoints []*schemas.Checkpoint
@@ -103,14 +105,14 @@ func (f *frontier) next(done *target, aligned bool) (*target, <-chan struct{}, e
 		if len(h) == 0 {
 			return nil, f.changed, nil
 		}
-		k := h[len(h)-1]
+		at := len(h) - 1
 		if aligned && done != nil {
 			if after, ok := done.cut.at(w.topic); ok {
-				k = alignedKnown(h, after, k)
+				at = alignedAt(h, after, func(k known) cut { return k.cut })
 			}
 		}
-		c = c.join(k.cut)
-		checkpoints = append(checkpoints, k.checkpoint)
+		c = c.join(h[at].cut)
+		checkpoints = append(checkpoints, h[at].checkpoint)
 	}
 	return makeTarget(c, checkpoints), f.changed, nil
 }
@@ -124,24 +126,16 @@ func (f *frontier) newest() *target {
 	return t
 }
 
-func alignedKnown(h []known, after int64, newest known) known {
-	best, rank := newest, -1
-	for i := len(h) - 1; i >= 0 && h[i].cut[0].offset > after; i-- {
-		if r := bits.TrailingZeros64(uint64(h[i].cut[0].offset)); r > rank {
-			best, rank = h[i], r
-		}
-	}
-	return best
-}
-
-func alignedTarget(ts []*target, done, newest *target) *target {
-	best, rank := newest, -1
-	for _, t := range slices.Backward(ts) {
-		if t == done || t.cut[0].offset <= done.cut[0].offset {
+// alignedAt is the index of the one behind after whose first offset is divisible by the highest power of two; the newest if none is behind it.
+func alignedAt[T any](all []T, after int64, of func(T) cut) int {
+	best, rank := len(all)-1, -1
+	for i, x := range slices.Backward(all) {
+		offset := of(x)[0].offset
+		if offset <= after {
 			break
 		}
-		if r := bits.TrailingZeros64(uint64(t.cut[0].offset)); r > rank {
-			best, rank = t, r
+		if r := bits.TrailingZeros64(uint64(offset)); r > rank {
+			best, rank = i, r
 		}
 	}
 	return best
@@ -155,23 +149,25 @@ func (f *frontier) add(w writer, offset int64, k known) {
 		return
 	}
 	f.offset[w.topic] = offset
-	for _, a := range k.cut {
-		f.sources[a.topic] = true
-	}
 	h := f.history[w]
 	if n := len(h); n > 0 && h[n-1].cut.compare(k.cut) == 0 {
 		h[n-1] = k // evaluated once more at the same cut, since its time had come
 	} else {
-		if n == remembered {
-			h = append(h[:0], h[remembered/4:]...)
-		}
-		h = append(h, k)
+		h = append(bounded(h, f.remember), k)
 	}
 	f.history[w] = h
 	if f.common && !f.meet(w, k) {
 		return
 	}
 	f.tell()
+}
+
+// bounded makes room for one more among at most limit: the oldest go, several at a time.
+func bounded[T any](all []T, limit int) []T {
+	if len(all) < limit {
+		return all
+	}
+	return slices.Delete(all, 0, max(1, limit/4))
 }
 
 // meet looks for a cut that every writer shares with the newest checkpoint of w. Callers hold mu.
@@ -219,10 +215,7 @@ func (f *frontier) reach(c cut, chosen map[writer]known) bool {
 		}
 		checkpoints = append(checkpoints, merged)
 	}
-	if n == remembered {
-		f.targets = append(f.targets[:0], f.targets[remembered/4:]...)
-	}
-	f.targets = append(f.targets, makeTarget(c, checkpoints))
+	f.targets = append(bounded(f.targets, f.remember), makeTarget(c, checkpoints))
 	if f.tear != nil {
 		f.tear.Stop()
 		f.tear = nil
@@ -253,28 +246,34 @@ func mergeCheckpoints(a, b *schemas.Checkpoint) *schemas.Checkpoint {
 
 // waitToTear makes a view of several sources go on after a while without a common cut. Callers hold mu.
 func (f *frontier) waitToTear() {
-	if f.tear != nil || len(f.sources) < 2 {
+	if _, c := f.newestOfEach(); f.tear != nil || len(c) < 2 {
 		return
 	}
 	f.tear = time.AfterFunc(tearAfter, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.tear = nil
-		chosen := map[writer]known{}
-		var c cut
-		for _, w := range f.writers {
-			h := f.history[w]
-			if len(h) == 0 {
-				return
+		if chosen, c := f.newestOfEach(); f.reach(c, chosen) {
+			if f.onTear != nil {
+				f.onTear()
 			}
-			chosen[w] = h[len(h)-1]
-			c = behind(c, chosen[w].cut)
-		}
-		if f.reach(c, chosen) {
-			f.torn++
 			f.tell()
 		}
 	})
+}
+
+// newestOfEach gives every writer's newest checkpoint, and the cut that is behind none of them; no cut while a writer has none. Callers hold mu.
+func (f *frontier) newestOfEach() (chosen map[writer]known, c cut) {
+	chosen = map[writer]known{}
+	for _, w := range f.writers {
+		h := f.history[w]
+		if len(h) == 0 {
+			return nil, nil
+		}
+		chosen[w] = h[len(h)-1]
+		c = behind(c, chosen[w].cut)
+	}
+	return chosen, c
 }
 
 // behind joins two cuts, taking the lower offset where both name a topic.
@@ -330,10 +329,4 @@ func (f *frontier) reached(topic string) (int64, bool) {
 	defer f.mu.Unlock()
 	o, ok := f.offset[topic]
 	return o, ok
-}
-
-func (f *frontier) any() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.targets) > 0
 }

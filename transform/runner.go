@@ -195,6 +195,10 @@ func (r *Runner) bind(ctx context.Context) (*bound, error) {
 		return nil, err
 	}
 	b := &bound{layout: l, program: program, decoders: newDecoders(r.cfg.Registry), frontier: newFrontier(streams...)}
+	b.frontier.onTear = r.metrics.torn.Inc
+	if !b.frontier.common && !r.cfg.Announces {
+		b.frontier.remember = 1
+	}
 	if err := r.publish(ctx, b); err != nil {
 		return nil, err
 	}
