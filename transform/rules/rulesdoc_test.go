@@ -19,9 +19,11 @@ type kindFile struct {
 	number                             int
 	file, title, belongs, reason, text string
 	syntax                             string
-	// elsewhere are the edge cases that no rule can decide, with who does.
-	elsewhere [][2]string
-	cases     []kindCase
+	// notBuilt says what of a whole kind is missing; empty where it is there.
+	notBuilt string
+	// elsewhere are the edge cases that no rule can decide, with who does; notYet those that nothing decides yet, with what there is.
+	elsewhere, notYet [][2]string
+	cases             []kindCase
 }
 
 // kindCase is one `== case` or `== edge`.
@@ -58,13 +60,19 @@ func readKind(t *testing.T, name string) kindFile {
 			k.syntax = value
 		case key == "reason":
 			k.reason = value
-		case key == "elsewhere":
+		case key == "not built":
+			k.notBuilt = value
+		case key == "elsewhere", key == "not yet":
 			// An edge's name may hold ": " itself; EDGES says where it ends.
 			edge, why, ok := cutEdge(t, k.number, value)
 			if !ok {
 				t.Errorf("%s: %q is none of its edge cases, or has no reason", k.file, value)
 			}
-			k.elsewhere = append(k.elsewhere, [2]string{edge, why})
+			if key == "not yet" {
+				k.notYet = append(k.notYet, [2]string{edge, why})
+			} else {
+				k.elsewhere = append(k.elsewhere, [2]string{edge, why})
+			}
 		default:
 			t.Errorf("%s: unknown line %q", k.file, line)
 		}
@@ -138,7 +146,7 @@ func readKinds(t *testing.T) []kindFile {
 	return out
 }
 
-// TestEveryKindAndEdgeHasACase: 42 kinds, each edge case with a golden case or with the place that decides it.
+// TestEveryKindAndEdgeHasACase: 42 kinds, each edge case with a golden case, with the place that decides it, or named as not there yet.
 func TestEveryKindAndEdgeHasACase(t *testing.T) {
 	kinds, wanted := readKinds(t), edges(t)
 	if len(kinds) != 42 || len(wanted) != 42 {
@@ -157,7 +165,7 @@ func TestEveryKindAndEdgeHasACase(t *testing.T) {
 				have = append(have, c.name)
 			}
 		}
-		for _, e := range k.elsewhere {
+		for _, e := range slices.Concat(k.elsewhere, k.notYet) {
 			have = append(have, e[0])
 		}
 		want := slices.Clone(wanted[k.number])
@@ -188,18 +196,53 @@ func rulesDocument(kinds []kindFile) string {
 	b.WriteString("# Rules\n\n" +
 		"Made by `go test ./transform/rules -update` from the cases in `transform/rules/testdata/kinds` and the tables of kinds and functions; do not edit it.\n" +
 		"The language itself is described in `transform/rules/doc.go`; editors find its JSON Schema in `transform/rules/" + schemaFile + "`.\n\n" +
-		"1. [What an integration needs](#what-an-integration-needs): 42 kinds of rules, each with an example and its edge cases\n" +
+		"1. [What an integration needs](#what-an-integration-needs): " + census(kinds) + "\n" +
 		"2. [What a rule can do](#what-a-rule-can-do): the words of rule files\n" +
 		"3. [Functions](#functions)\n\n## What an integration needs\n\n" +
 		"| | kind | belongs to | edge cases |\n|---|---|---|---|\n")
 	for _, k := range kinds {
-		fmt.Fprintf(&b, "| %d | [%s](#%s) | %s | %d in rules, %d elsewhere |\n", k.number, k.title, anchor(k), k.belongs, k.edges(), len(k.elsewhere))
+		fmt.Fprintf(&b, "| %d | [%s](#%s) | %s | %s |\n", k.number, k.title, anchor(k), k.owner(), k.count())
 	}
 	for _, k := range kinds {
 		k.write(&b)
 	}
 	b.WriteString("\n## What a rule can do\n\n" + KindDoc() + "\n## Functions\n\n" + Doc())
 	return b.String()
+}
+
+// census says how many kinds there are, and whose.
+func census(kinds []kindFile) string {
+	n := map[string]int{}
+	for i := range kinds {
+		n[kinds[i].owner()]++
+	}
+	var parts []string
+	for _, o := range []struct{ owner, words string }{
+		{"rules", "%d are written as rules"}, {"engine", "%d belong to the engine"}, {"source", "%d to a source"}, {"sink", "%d to a sink"},
+		{"sink, not built", "%d to a sink that is not built"}, {"source, not built", "%d to a source that is not built"},
+	} {
+		if n[o.owner] > 0 {
+			parts = append(parts, fmt.Sprintf(o.words, n[o.owner]))
+		}
+	}
+	return fmt.Sprintf("%d kinds, with examples and edge cases. %s. What is not there yet is named as such.", len(kinds), strings.Join(parts, ", "))
+}
+
+// owner is whose the kind is.
+func (k *kindFile) owner() string {
+	if k.notBuilt != "" {
+		return k.belongs + ", not built"
+	}
+	return k.belongs
+}
+
+// count says where its edge cases are decided.
+func (k *kindFile) count() string {
+	s := fmt.Sprintf("%d in rules, %d elsewhere", k.edges(), len(k.elsewhere))
+	if len(k.notYet) > 0 {
+		s += fmt.Sprintf(", %d not yet", len(k.notYet))
+	}
+	return s
 }
 
 func (k *kindFile) edges() int {
@@ -228,6 +271,9 @@ func (k *kindFile) write(b *strings.Builder) {
 	} else {
 		fmt.Fprintf(b, "It belongs to the %s: %s.\n", k.belongs, k.reason)
 	}
+	if k.notBuilt != "" {
+		fmt.Fprintf(b, "\n**Not built yet**: %s.\n", k.notBuilt)
+	}
 	if len(k.cases) > 0 {
 		fmt.Fprintf(b, "\n%s (`%s`):\n\n```\n%s```\n", upperFirst(k.cases[0].name), k.file, k.cases[0].example)
 	}
@@ -244,5 +290,8 @@ func (k *kindFile) write(b *strings.Builder) {
 	}
 	for _, e := range k.elsewhere {
 		fmt.Fprintf(b, "- **%s** (elsewhere): %s.\n", e[0], e[1])
+	}
+	for _, e := range k.notYet {
+		fmt.Fprintf(b, "- **%s** (not yet): %s.\n", e[0], e[1])
 	}
 }
