@@ -33,9 +33,10 @@ func (s *Stage) Lag() (seconds float64, records int64) {
 	return seconds, records
 }
 
-// faultJSON is a fault as the page and JSON show it.
-type faultJSON struct {
+// FaultJSON is a fault as the page and JSON show it.
+type FaultJSON struct {
 	Class string `json:"class"`
+	Cause string `json:"cause,omitempty"`
 	Where string `json:"where,omitempty"`
 	What  string `json:"what"`
 	Fix   string `json:"fix,omitempty"`
@@ -52,16 +53,18 @@ func className(c fault.Class) string {
 	return "runtime"
 }
 
-func toFaultJSON(f *fault.Fault) faultJSON {
-	j := faultJSON{Class: className(f.Class), Where: f.Where, What: f.What, Fix: f.Fix}
+// FaultJSONOf writes a fault's cause as words.
+func FaultJSONOf(f *fault.Fault) FaultJSON {
+	j := FaultJSON{Class: className(f.Class), Cause: string(f.Cause), Where: f.Where, What: f.What, Fix: f.Fix}
 	if f.Err != nil {
 		j.What += ": " + f.Err.Error()
 	}
 	return j
 }
 
-func fromFaultJSON(j faultJSON) *fault.Fault {
-	f := &fault.Fault{Where: j.Where, What: j.What, Fix: j.Fix}
+// Fault is the fault again; its cause stays part of the sentence.
+func (j FaultJSON) Fault() *fault.Fault {
+	f := &fault.Fault{Cause: fault.Cause(j.Cause), Where: j.Where, What: j.What, Fix: j.Fix}
 	for _, c := range []fault.Class{fault.Runtime, fault.Config, fault.Environment} {
 		if className(c) == j.Class {
 			f.Class = c
@@ -77,10 +80,10 @@ type plainStage Stage
 func (s Stage) MarshalJSON() ([]byte, error) {
 	out := struct {
 		plainStage
-		Faults []faultJSON `json:"faults,omitempty"`
+		Faults []FaultJSON `json:"faults,omitempty"`
 	}{plainStage: plainStage(s)}
 	for _, f := range s.Faults {
-		out.Faults = append(out.Faults, toFaultJSON(f))
+		out.Faults = append(out.Faults, FaultJSONOf(f))
 	}
 	return json.Marshal(out)
 }
@@ -89,28 +92,28 @@ func (s Stage) MarshalJSON() ([]byte, error) {
 func (s *Stage) UnmarshalJSON(b []byte) error {
 	in := struct {
 		*plainStage
-		Faults []faultJSON `json:"faults"`
+		Faults []FaultJSON `json:"faults"`
 	}{plainStage: (*plainStage)(s)}
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
 	s.Faults = nil
 	for _, j := range in.Faults {
-		s.Faults.Add(fromFaultJSON(j))
+		s.Faults.Add(j.Fault())
 	}
 	return nil
 }
 
-// dead says whether a stage will do nothing any more by itself.
-func (s *Stage) dead() bool { return s.State == StateStopped }
+// Dead says whether a stage will do nothing any more by itself.
+func (s *Stage) Dead() bool { return s.State == StateStopped }
 
 // atWork says whether a stage does what it is there for.
 func (s *Stage) atWork() bool {
 	return s.State == StateLive || s.State == StateStreaming || s.State == StateStandby
 }
 
-// unready tells why a stage keeps the process from being ready; "" if it does not.
-func (s *Stage) unready(now time.Time, maxLag time.Duration) string {
+// Unready tells why a stage keeps the process from being ready; "" if it does not.
+func (s *Stage) Unready(now time.Time, maxLag time.Duration) string {
 	name := s.Kind + " " + s.Name
 	if !s.atWork() {
 		return name + ": " + s.State

@@ -50,6 +50,27 @@ type Stage struct {
 	Progress []Progress `json:"progress,omitempty"`
 	// Faults are what is wrong now.
 	Faults fault.List `json:"faults,omitempty"`
+	// Troubles are what holds records or products back, one for each cause and place, with how many. At most MaxTroubles.
+	Troubles []Trouble `json:"troubles,omitempty"`
+}
+
+// MaxTroubles is how many troubles a stage tells of: the largest. MaxSamples is how many keys each names.
+const (
+	MaxTroubles = 20
+	MaxSamples  = 5
+)
+
+// Trouble is one cause at one place, and what it holds back.
+type Trouble struct {
+	// Fault's Where is as general as the cause: the rule and its line, the table, not the product.
+	Fault FaultJSON `json:"fault"`
+	// Count is how many records or products are held back by it now.
+	Count int64 `json:"count"`
+	// First and Last are when the first and the newest of them came.
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	// Samples are keys of some of them.
+	Samples []string `json:"samples,omitempty"`
 }
 
 // Position is a place in a log.

@@ -9,6 +9,7 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/retry"
 	"shelfstream/status"
+	"shelfstream/status/web"
 )
 
 // mayAnswer says whether brokers may answer yet: a wrong setting does not mend itself.
@@ -59,7 +60,7 @@ func (a *app) openPage(ctx context.Context, stages []status.Reporter) (closePage
 	if a.cfg.Admin.Off() {
 		return func() error { return nil }, nil
 	}
-	s, err := status.NewServer(status.Config{
+	s, err := web.NewServer(web.Config{
 		Pipeline: a.cfg.Name, Version: version, Listen: a.cfg.Admin.Listen, Zone: a.cfg.Zone, Gatherer: a.metrics, Reporters: stages, Redact: a.cfg.Redact, Logger: a.log,
 	})
 	if err != nil {

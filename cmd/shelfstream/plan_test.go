@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"shelfstream/internal/fault"
-	"shelfstream/status"
+	"shelfstream/status/web"
 	"shelfstream/transform"
 )
 
@@ -72,7 +72,7 @@ func planAdmin(t *testing.T, config string, fail error) (addr string, asked *tra
 	}
 	asked = &transform.PlanConfig{}
 	a := &app{cfg: cfg}
-	s, err := status.NewServer(status.Config{Listen: "127.0.0.1:0", Plan: func(ctx context.Context, request []byte, tell func(any)) (any, error) {
+	s, err := web.NewServer(web.Config{Listen: "127.0.0.1:0", Plan: func(ctx context.Context, request []byte, tell func(any)) (any, error) {
 		return a.planAsked(ctx, map[string]planner{"product": fakePlanner{asked, fail}}, request, tell)
 	}})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"shelfstream/internal/config"
 	"shelfstream/internal/fault"
 	"shelfstream/sink"
-	"shelfstream/status"
+	"shelfstream/status/web"
 	"shelfstream/transform"
 	"shelfstream/transform/rules"
 )
@@ -216,7 +216,7 @@ func askPlan(ctx context.Context, url string, r *planRequest, progress func(tran
 			}
 			return nil, &fault.Fault{Class: fault.Environment, Where: url, What: "the pipeline ended before the plan was done", Fix: "ask again when it runs", Err: err}
 		}
-		var line status.PlanLine
+		var line web.PlanLine
 		if err := json.Unmarshal(raw, &line); err != nil || resp.StatusCode != http.StatusOK || line.Error != "" {
 			return nil, answeredFault(url, resp.StatusCode, raw)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/status"
+	"shelfstream/status/web"
 )
 
 // serve runs stages, with the admin port and progress beside them, until ctx ends or one of them cannot go on.
@@ -109,11 +110,11 @@ func runStage(ctx context.Context, s stage) error {
 }
 
 // admin opens the admin port; nil if it is off.
-func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Reporter, version string) (*status.Server, error) {
+func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Reporter, version string) (*web.Server, error) {
 	if a.cfg.Admin.Off() {
 		return nil, nil //nolint:nilnil // no admin port is no fault
 	}
-	cfg := status.Config{
+	cfg := web.Config{
 		Pipeline: a.cfg.Name, Version: version, Listen: a.cfg.Admin.Listen, Zone: a.cfg.Zone, Gatherer: a.metrics, MaxLag: a.cfg.Admin.ReadyLag,
 		Redact: a.cfg.Redact, Logger: a.log, Reporters: reporters,
 		Parked: func(ctx context.Context, kind, name string, limit int) ([]status.Parked, error) {
@@ -149,7 +150,7 @@ func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Repo
 			return a.planAsked(ctx, planners, request, tell)
 		}
 	}
-	return status.NewServer(cfg)
+	return web.NewServer(cfg)
 }
 
 // samples are the parked rows that a stage shows in its status, for sinks that cannot list all of them.

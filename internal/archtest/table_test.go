@@ -13,7 +13,7 @@ type folder struct {
 }
 
 var (
-	stage     = []string{"schemas", "schemas/registry", "internal/kafka", "internal/fault", "internal/retry", "status"}
+	stage     = []string{"schemas", "schemas/registry", "internal/kafka", "internal/fault", "internal/retry", "status", "status/exchange"}
 	stageTest = []string{"internal/kafka/embedded", "internal/testenv"}
 	source    = []string{"capture", "schemas", "internal/retry", "internal/fault"}
 	target    = []string{"sink", "schemas", "internal/retry", "internal/fault"}
@@ -38,6 +38,12 @@ var table = []folder{
 	{path: "sink/postgres", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
 
 	{path: "status", own: []string{"internal/fault"}},
+	{path: "status/exchange", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status"}, tests: stageTest},
+	{path: "status/roster", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status"}, tests: stageTest},
+	{path: "status/incident", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status", "status/exchange", "status/roster", "status/escalate"}, tests: stageTest},
+	{path: "status/escalate", own: []string{"internal/fault", "internal/retry", "status"}},
+	{path: "status/notify", own: []string{"internal/fault", "internal/retry", "status", "status/escalate", "status/exchange"}},
+	{path: "status/web", own: []string{"internal/fault", "status", "status/*"}},
 
 	{path: "internal/fault"},
 	{path: "internal/diskspace", own: []string{"internal/fault"}},

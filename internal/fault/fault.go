@@ -21,6 +21,8 @@ const (
 // Fault is one thing that is wrong. It is an error; wrap it with %w and find it again with errors.As.
 type Fault struct {
 	Class Class
+	// Cause is the entry of the catalogue; may be empty.
+	Cause Cause
 	// Where is the exact place: "moestue.yaml:12:7", "erp.product: table public.product", "moestue.product/3@1042", "sink shop: product 4711".
 	Where string
 	// What says what is wrong, in one sentence without a full stop.

@@ -1,4 +1,4 @@
-package status
+package web
 
 import (
 	"bytes"
@@ -8,23 +8,24 @@ import (
 	"strings"
 
 	"shelfstream/internal/fault"
+	"shelfstream/status"
 )
 
 // Report gives everything that the page shows, now, with secrets hidden.
-func (s *Server) Report() *Report {
+func (s *Server) Report() *status.Report {
 	now := s.cfg.Now()
-	r := &Report{Pipeline: s.cfg.Pipeline, Version: s.cfg.Version, StartedAt: s.started, At: now, Stages: []Stage{}}
+	r := &status.Report{Pipeline: s.cfg.Pipeline, Version: s.cfg.Version, StartedAt: s.started, At: now, Stages: []status.Stage{}}
 	for _, reporter := range s.cfg.Reporters {
 		st := reporter.Status()
 		st.Detail = s.cfg.Redact(st.Detail)
 		faults := make(fault.List, len(st.Faults))
 		for i, f := range st.Faults {
-			j := toFaultJSON(f)
+			j := status.FaultJSONOf(f)
 			j.Where, j.What, j.Fix = s.cfg.Redact(j.Where), s.cfg.Redact(j.What), s.cfg.Redact(j.Fix)
-			faults[i] = fromFaultJSON(j)
+			faults[i] = j.Fault()
 		}
 		st.Faults = faults
-		if why := st.unready(now, s.cfg.MaxLag); why != "" {
+		if why := st.Unready(now, s.cfg.MaxLag); why != "" {
 			r.NotReady = append(r.NotReady, why)
 		}
 		r.Stages = append(r.Stages, st)
@@ -46,7 +47,7 @@ func (s *Server) statusJSON(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	var dead []string
 	for _, st := range s.Report().Stages {
-		if st.dead() {
+		if st.Dead() {
 			dead = append(dead, st.Kind+" "+st.Name+" has stopped")
 		}
 	}
@@ -113,13 +114,13 @@ func (s *Server) parked(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if list == nil {
-		list = []Parked{}
+		list = []status.Parked{}
 	}
 	s.json(w, http.StatusOK, list)
 }
 
 func statusOf(err error) int {
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, status.ErrNotFound) {
 		return http.StatusNotFound
 	}
 	for _, f := range fault.All(err) {
@@ -136,22 +137,22 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, err erro
 	text := s.cfg.Redact(err.Error())
 	if wantsHTML(r) {
 		if len(faults) == 0 {
-			faults = append(faults, faultJSON{What: text})
+			faults = append(faults, status.FaultJSON{What: text})
 		}
-		s.html(w, r, code, "error.html", struct{ Faults []faultJSON }{faults})
+		s.html(w, r, code, "error.html", struct{ Faults []status.FaultJSON }{faults})
 		return
 	}
 	s.json(w, code, struct {
-		Error  string      `json:"error"`
-		Faults []faultJSON `json:"faults"`
+		Error  string             `json:"error"`
+		Faults []status.FaultJSON `json:"faults"`
 	}{text, faults})
 }
 
 // faults are those of err, without secrets.
-func (s *Server) faults(err error) []faultJSON {
-	faults := []faultJSON{}
+func (s *Server) faults(err error) []status.FaultJSON {
+	faults := []status.FaultJSON{}
 	for _, f := range fault.All(err) {
-		j := toFaultJSON(f)
+		j := status.FaultJSONOf(f)
 		j.Where, j.What, j.Fix = s.cfg.Redact(j.Where), s.cfg.Redact(j.What), s.cfg.Redact(j.Fix)
 		faults = append(faults, j)
 	}

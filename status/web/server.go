@@ -1,4 +1,4 @@
-package status
+package web
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"shelfstream/internal/fault"
+	"shelfstream/status"
 )
 
 // Config is what the admin server shows. Required: Listen.
@@ -28,19 +29,19 @@ type Config struct {
 	// Zone is in which times are shown; nil = UTC.
 	Zone *time.Location
 	// Reporters are the process's stages, in the order of the way of the data.
-	Reporters []Reporter
+	Reporters []status.Reporter
 	// Gatherer is the source of /metrics; nil = none.
 	Gatherer prometheus.Gatherer
 	// MaxLag is the lag (and the age of a heartbeat) from which on the process is not ready; 0 = no limit.
 	MaxLag time.Duration
 	// Ready may give a further reason why the process is not ready.
 	Ready func() error
-	// Explain explains a product; nil = not here. A wrapped ErrNotFound is answered with 404.
-	Explain func(ctx context.Context, view, key string) (*Explanation, error)
+	// Explain explains a product; nil = not here. A wrapped status.ErrNotFound is answered with 404.
+	Explain func(ctx context.Context, view, key string) (*status.Explanation, error)
 	// Plan compares new rules with the present ones; nil = not here.
 	Plan Plans
-	// Parked lists at most limit of what a stage holds back; nil = not here.
-	Parked func(ctx context.Context, kind, name string, limit int) ([]Parked, error)
+	// status.Parked lists at most limit of what a stage holds back; nil = not here.
+	Parked func(ctx context.Context, kind, name string, limit int) ([]status.Parked, error)
 	// Redact hides secrets in what drivers say; nil = nothing to hide.
 	Redact func(string) string
 	// Now is the clock; nil = time.Now.

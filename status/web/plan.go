@@ -1,4 +1,4 @@
-package status
+package web
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"shelfstream/internal/fault"
+	"shelfstream/status"
 )
 
 // Plans compares new rules with the present ones. request is the JSON that the command sent; each value given to tell goes to it at once, and the last
@@ -22,10 +23,10 @@ const planRequestBytes = 16 << 20
 
 // PlanLine is one line of the answer to POST /plan: progress, and at the end the plan or why there is none.
 type PlanLine struct {
-	Progress json.RawMessage `json:"progress,omitempty"`
-	Plan     json.RawMessage `json:"plan,omitempty"`
-	Error    string          `json:"error,omitempty"`
-	Faults   []faultJSON     `json:"faults,omitempty"`
+	Progress json.RawMessage    `json:"progress,omitempty"`
+	Plan     json.RawMessage    `json:"plan,omitempty"`
+	Error    string             `json:"error,omitempty"`
+	Faults   []status.FaultJSON `json:"faults,omitempty"`
 }
 
 // plan answers a POST with lines of JSON while it works. It takes JSON only, which no page of another site can send without being allowed to, and one

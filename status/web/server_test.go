@@ -1,4 +1,4 @@
-package status
+package web
 
 import (
 	"context"
@@ -19,60 +19,61 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shelfstream/internal/fault"
+	"shelfstream/status"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden pages")
 
 var now = time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 
-type fixed Stage
+type fixed status.Stage
 
-func (f fixed) Status() Stage { return Stage(f) }
+func (f fixed) Status() status.Stage { return status.Stage(f) }
 
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 // busyDay is a pipeline with everything that a page can show.
-func busyDay() []Reporter {
-	var many []Position
+func busyDay() []status.Reporter {
+	var many []status.Position
 	for i := range 12 {
-		many = append(many, Position{Name: fmt.Sprintf("moestue.product/%d", i), Value: fmt.Sprint(120_000 + 17*i), LagRecords: int64(i % 3), LagSeconds: float64(i%3) * 0.7})
+		many = append(many, status.Position{Name: fmt.Sprintf("moestue.product/%d", i), Value: fmt.Sprint(120_000 + 17*i), LagRecords: int64(i % 3), LagSeconds: float64(i%3) * 0.7})
 	}
-	return []Reporter{
+	return []status.Reporter{
 		fixed{
-			Kind: KindCapture, Name: "erp", State: StateSnapshot, Since: ago(95 * time.Second), Detail: "2 of 5 tables are read", LastHeartbeat: ago(400 * time.Millisecond), Records: 1_240_311,
-			Positions: []Position{{Name: "source", Value: "0/16B3748", LagRecords: -1, LagSeconds: 95}},
-			Progress: []Progress{
+			Kind: status.KindCapture, Name: "erp", State: status.StateSnapshot, Since: ago(95 * time.Second), Detail: "2 of 5 tables are read", LastHeartbeat: ago(400 * time.Millisecond), Records: 1_240_311,
+			Positions: []status.Position{{Name: "source", Value: "0/16B3748", LagRecords: -1, LagSeconds: 95}},
+			Progress: []status.Progress{
 				{Name: "product", Done: 5000, Total: 5000, StartedAt: ago(95 * time.Second), FinishedAt: ago(94 * time.Second)},
 				{Name: "price", Done: 1_235_311, Total: 2_400_000, StartedAt: ago(94 * time.Second)},
 				{Name: "stock", Done: 12, StartedAt: ago(time.Second)},
 			},
 		},
 		fixed{
-			Kind: KindTransform, Name: "product", State: StateLive, Since: ago(26 * time.Hour), LastHeartbeat: ago(time.Second), Records: 88_211, Parked: 3, Positions: many,
+			Kind: status.KindTransform, Name: "product", State: status.StateLive, Since: ago(26 * time.Hour), LastHeartbeat: ago(time.Second), Records: 88_211, Parked: 3, Positions: many,
 			Faults: fault.List{{Where: "moestue.erp.price/3@1042", What: "a record is not Avro", Err: errors.New("unexpected end at byte 7"), Fix: "look for a writer beside capture on this topic"}},
 		},
-		fixed{Kind: KindTransform, Name: "category", State: StateStandby, Since: ago(26 * time.Hour), Detail: "other workers have all partitions", LastHeartbeat: ago(time.Second)},
+		fixed{Kind: status.KindTransform, Name: "category", State: status.StateStandby, Since: ago(26 * time.Hour), Detail: "other workers have all partitions", LastHeartbeat: ago(time.Second)},
 		fixed{
-			Kind: KindSink, Name: "shop", State: StateRetrying, Since: ago(3 * time.Minute), Detail: "dial tcp 127.0.0.1:3306: connection refused, password geheim", Records: 70_102, Parked: 12_001,
-			Positions: []Position{{Name: "moestue.product/0", Value: "70102", LagRecords: 12, LagSeconds: 180}},
+			Kind: status.KindSink, Name: "shop", State: status.StateRetrying, Since: ago(3 * time.Minute), Detail: "dial tcp 127.0.0.1:3306: connection refused, password geheim", Records: 70_102, Parked: 12_001,
+			Positions: []status.Position{{Name: "moestue.product/0", Value: "70102", LagRecords: 12, LagSeconds: 180}},
 			Faults:    fault.List{{Class: fault.Environment, Where: "sink shop", What: "the shop's database does not answer", Fix: "start it: systemctl start mariadb"}},
 		},
 		fixed{
-			Kind: KindCapture, Name: "warehouse", State: StatePositionLost, Since: ago(50 * time.Hour),
+			Kind: status.KindCapture, Name: "warehouse", State: status.StatePositionLost, Since: ago(50 * time.Hour),
 			Faults: fault.List{{Class: fault.Environment, Where: "source warehouse", What: "the replication slot shelf_wh is gone", Fix: "shelfstream capture resnapshot -source warehouse"}},
 		},
 	}
 }
 
-func calm() []Reporter {
-	return []Reporter{
-		fixed{Kind: KindCapture, Name: "erp", State: StateStreaming, Since: ago(time.Hour), LastHeartbeat: ago(time.Second), Positions: []Position{{Name: "source", Value: "0/1", LagRecords: -1, LagSeconds: 0}}},
-		fixed{Kind: KindTransform, Name: "product", State: StateLive, Since: ago(time.Hour), LastHeartbeat: ago(time.Second), Positions: []Position{{Name: "product/0", Value: "7", LagRecords: 0, LagSeconds: 0}}},
-		fixed{Kind: KindSink, Name: "shop", State: StateLive, Since: ago(time.Hour), LastHeartbeat: ago(9 * time.Hour), Positions: []Position{{Name: "product/0", Value: "7", LagRecords: 0, LagSeconds: 0}}},
+func calm() []status.Reporter {
+	return []status.Reporter{
+		fixed{Kind: status.KindCapture, Name: "erp", State: status.StateStreaming, Since: ago(time.Hour), LastHeartbeat: ago(time.Second), Positions: []status.Position{{Name: "source", Value: "0/1", LagRecords: -1, LagSeconds: 0}}},
+		fixed{Kind: status.KindTransform, Name: "product", State: status.StateLive, Since: ago(time.Hour), LastHeartbeat: ago(time.Second), Positions: []status.Position{{Name: "product/0", Value: "7", LagRecords: 0, LagSeconds: 0}}},
+		fixed{Kind: status.KindSink, Name: "shop", State: status.StateLive, Since: ago(time.Hour), LastHeartbeat: ago(9 * time.Hour), Positions: []status.Position{{Name: "product/0", Value: "7", LagRecords: 0, LagSeconds: 0}}},
 	}
 }
 
-func testServer(reporters []Reporter) *Server {
+func testServer(reporters []status.Reporter) *Server {
 	return newServer(Config{
 		Pipeline: "moestue", Version: "v0.1.0", Reporters: reporters, MaxLag: time.Minute, Now: func() time.Time { return now },
 		Redact: func(s string) string { return strings.ReplaceAll(s, "geheim", "****") },
@@ -121,7 +122,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestPage(t *testing.T) {
 	s := testServer(busyDay())
-	s.cfg.Explain = func(context.Context, string, string) (*Explanation, error) { return nil, ErrNotFound }
+	s.cfg.Explain = func(context.Context, string, string) (*status.Explanation, error) { return nil, status.ErrNotFound }
 	r := get(t, s, "/")
 	golden(t, "busy.html", r.body)
 	if strings.Contains(r.body, "geheim") {
@@ -144,23 +145,23 @@ func TestPage(t *testing.T) {
 // TestEscaping: whatever a stage says is text on the page.
 func TestEscaping(t *testing.T) {
 	evil := `"><script>alert(1)</script><img src=x onerror='x'>`
-	s := testServer([]Reporter{fixed{
-		Kind: evil, Name: evil, State: evil, Detail: evil, Parked: 1, Positions: []Position{{Name: evil, Value: evil}}, Progress: []Progress{{Name: evil}},
+	s := testServer([]status.Reporter{fixed{
+		Kind: evil, Name: evil, State: evil, Detail: evil, Parked: 1, Positions: []status.Position{{Name: evil, Value: evil}}, Progress: []status.Progress{{Name: evil}},
 		Faults: fault.List{{Where: evil, What: evil, Fix: evil, Err: errors.New(evil)}},
 	}})
 	s.cfg.Pipeline, s.cfg.Version = evil, evil
-	s.cfg.Explain = func(_ context.Context, view, key string) (*Explanation, error) {
+	s.cfg.Explain = func(_ context.Context, view, key string) (*status.Explanation, error) {
 		text := evil
 		if key == "bad" {
 			return nil, &fault.Fault{Where: evil, What: evil, Fix: evil}
 		}
-		return &Explanation{
-			View: view, Key: key, Topic: evil, Fields: []ExplainedField{{evil, evil, evil, evil, evil, 1, []ExplainedUse{{evil, 0, evil, evil}}, &text}}, Rows: []ExplainedRow{{Input: evil, Topic: evil, Position: evil}},
-			Parked: &Parked{What: evil, Where: evil, Fix: evil}, Targets: []ExplainedTarget{{Sink: evil, Table: evil, Columns: []string{evil}, Rows: [][]*string{{&text, nil}}}, {Error: evil}},
+		return &status.Explanation{
+			View: view, Key: key, Topic: evil, Fields: []status.ExplainedField{{Field: evil, Value: evil, Rule: evil, Layer: evil, File: evil, Line: 1, Uses: []status.ExplainedUse{{Input: evil, Column: evil, Value: evil}}, Sent: &text}}, Rows: []status.ExplainedRow{{Input: evil, Topic: evil, Position: evil}},
+			Parked: &status.Parked{What: evil, Where: evil, Fix: evil}, Targets: []status.ExplainedTarget{{Sink: evil, Table: evil, Columns: []string{evil}, Rows: [][]*string{{&text, nil}}}, {Error: evil}},
 		}, nil
 	}
-	s.cfg.Parked = func(context.Context, string, string, int) ([]Parked, error) {
-		return []Parked{{Key: evil, Topic: evil, Where: evil, What: evil, Fix: evil}}, nil
+	s.cfg.Parked = func(context.Context, string, string, int) ([]status.Parked, error) {
+		return []status.Parked{{Key: evil, Topic: evil, Where: evil, What: evil, Fix: evil}}, nil
 	}
 	for _, target := range []string{"/", "/explain?view=%3Cscript%3E&key=%3Cscript%3Ealert(1)", "/explain?view=v&key=bad", "/parked?kind=%3Cscript%3Ealert(1)&name=x"} {
 		r := get(t, s, target, asBrowser)
@@ -175,7 +176,7 @@ func TestEscaping(t *testing.T) {
 
 func TestStatusJSON(t *testing.T) {
 	r := get(t, testServer(busyDay()), "/status.json")
-	var report Report
+	var report status.Report
 	if err := json.Unmarshal([]byte(r.body), &report); err != nil {
 		t.Fatal(err)
 	}
@@ -195,30 +196,30 @@ func TestStatusJSON(t *testing.T) {
 }
 
 func TestHealthAndReadiness(t *testing.T) {
-	with := func(change func(s []Stage)) *Server {
-		var stages []Stage
+	with := func(change func(s []status.Stage)) *Server {
+		var stages []status.Stage
 		for _, r := range calm() {
 			stages = append(stages, r.Status())
 		}
 		change(stages)
-		var reporters []Reporter
+		var reporters []status.Reporter
 		for _, s := range stages {
 			reporters = append(reporters, fixed(s))
 		}
 		return testServer(reporters)
 	}
 	for name, c := range map[string]struct {
-		change         func(s []Stage)
+		change         func(s []status.Stage)
 		health, ready  int
 		says, headline string
 	}{
-		"all well":         {func([]Stage) {}, 200, 200, "ok\n", "All is well"},
-		"starting":         {func(s []Stage) { s[1].State = StateCatchingUp }, 200, 503, "transform product: catching up\n", "On the way: 1 stage not live yet"},
-		"standby":          {func(s []Stage) { s[1].State, s[1].LastHeartbeat = StateStandby, ago(time.Hour) }, 200, 200, "ok\n", "All is well"},
-		"behind":           {func(s []Stage) { s[2].Positions[0].LagSeconds = 61 }, 200, 503, "sink shop is 1 min 1 s behind, more than 1 min\n", "Behind"},
-		"silent":           {func(s []Stage) { s[0].LastHeartbeat = ago(2 * time.Hour) }, 200, 503, "capture erp has heard nothing for 2 h\n", "Behind"},
-		"waits for person": {func(s []Stage) { s[0].State = StatePositionLost }, 200, 503, "capture erp: position lost\n", "1 stage needs you"},
-		"dead":             {func(s []Stage) { s[0].State, s[1].State = StateStopped, StateRetrying }, 503, 503, "capture erp: stopped\ntransform product: retrying\n", "1 stage needs you"},
+		"all well":         {func([]status.Stage) {}, 200, 200, "ok\n", "All is well"},
+		"starting":         {func(s []status.Stage) { s[1].State = status.StateCatchingUp }, 200, 503, "transform product: catching up\n", "On the way: 1 stage not live yet"},
+		"standby":          {func(s []status.Stage) { s[1].State, s[1].LastHeartbeat = status.StateStandby, ago(time.Hour) }, 200, 200, "ok\n", "All is well"},
+		"behind":           {func(s []status.Stage) { s[2].Positions[0].LagSeconds = 61 }, 200, 503, "sink shop is 1 min 1 s behind, more than 1 min\n", "Behind"},
+		"silent":           {func(s []status.Stage) { s[0].LastHeartbeat = ago(2 * time.Hour) }, 200, 503, "capture erp has heard nothing for 2 h\n", "Behind"},
+		"waits for person": {func(s []status.Stage) { s[0].State = status.StatePositionLost }, 200, 503, "capture erp: position lost\n", "1 stage needs you"},
+		"dead":             {func(s []status.Stage) { s[0].State, s[1].State = status.StateStopped, status.StateRetrying }, 503, 503, "capture erp: stopped\ntransform product: retrying\n", "1 stage needs you"},
 	} {
 		s := with(c.change)
 		if r := get(t, s, "/healthz"); r.code != c.health {
@@ -244,19 +245,22 @@ func TestExplain(t *testing.T) {
 		t.Errorf("without views: %d", r.code)
 	}
 	cell := "119.90"
-	s.cfg.Explain = func(_ context.Context, view, key string) (*Explanation, error) {
+	s.cfg.Explain = func(_ context.Context, view, key string) (*status.Explanation, error) {
 		if key != "4711" {
-			return nil, fmt.Errorf("product %s: %w", key, ErrNotFound)
+			return nil, fmt.Errorf("product %s: %w", key, status.ErrNotFound)
 		}
-		return &Explanation{
+		return &status.Explanation{
 			View: view, Key: key, Topic: "moestue.product", Partition: 3, Included: true, EmittedAt: ago(time.Minute), Wake: now.Add(time.Hour),
-			Fields:  []ExplainedField{{"price_vat", "119.90", "price with VAT", "standard", "standard.rules.yaml", 12, []ExplainedUse{{"prices", 0, "amount", "95.92"}, {"vat", 0, "rate", "0.25"}}, nil}},
-			Rows:    []ExplainedRow{{"root", 0, "moestue.erp.product", 3, 1042, "0/16B3748", ago(time.Hour), "", ""}},
-			Targets: []ExplainedTarget{{Sink: "shop", Table: "product", Columns: []string{"no", "price"}, Rows: [][]*string{{&cell, nil}}}, {Sink: "shop", Table: "product_image"}, {Sink: "b2b", Table: "item", Error: "connection refused"}},
+			Fields: []status.ExplainedField{{
+				Field: "price_vat", Value: "119.90", Rule: "price with VAT", Layer: "standard", File: "standard.rules.yaml", Line: 12,
+				Uses: []status.ExplainedUse{{Input: "prices", Column: "amount", Value: "95.92"}, {Input: "vat", Column: "rate", Value: "0.25"}},
+			}},
+			Rows:    []status.ExplainedRow{{Input: "root", Topic: "moestue.erp.product", Partition: 3, Offset: 1042, Position: "0/16B3748", Committed: ago(time.Hour)}},
+			Targets: []status.ExplainedTarget{{Sink: "shop", Table: "product", Columns: []string{"no", "price"}, Rows: [][]*string{{&cell, nil}}}, {Sink: "shop", Table: "product_image"}, {Sink: "b2b", Table: "item", Error: "connection refused"}},
 		}, nil
 	}
 	golden(t, "explain.html", get(t, s, "/explain?view=product&key=4711", asBrowser).body)
-	var x Explanation
+	var x status.Explanation
 	if r := get(t, s, "/explain?view=product&key=4711"); json.Unmarshal([]byte(r.body), &x) != nil || x.Fields[0].Uses[1].Value != "0.25" {
 		t.Errorf("as JSON: %s", r.body)
 	}
@@ -273,14 +277,14 @@ func TestParked(t *testing.T) {
 	if r := get(t, s, "/parked?kind=sink&name=shop"); r.code != 501 {
 		t.Errorf("without stages: %d", r.code)
 	}
-	s.cfg.Parked = func(_ context.Context, kind, name string, _ int) ([]Parked, error) {
+	s.cfg.Parked = func(_ context.Context, kind, name string, _ int) ([]status.Parked, error) {
 		if name != "shop" {
 			return nil, &fault.Fault{Class: fault.Config, Where: kind + " " + name, What: "there is no such stage"}
 		}
-		return []Parked{{Key: "4711", Topic: "moestue.product", Partition: 3, Offset: 1042, What: "the name has 300 characters (geheim)", Fix: "ALTER TABLE product MODIFY name varchar(400)", Since: ago(time.Hour)}}, nil
+		return []status.Parked{{Key: "4711", Topic: "moestue.product", Partition: 3, Offset: 1042, What: "the name has 300 characters (geheim)", Fix: "ALTER TABLE product MODIFY name varchar(400)", Since: ago(time.Hour)}}, nil
 	}
 	golden(t, "parked.html", get(t, s, "/parked?kind=sink&name=shop", asBrowser).body)
-	var list []Parked
+	var list []status.Parked
 	if r := get(t, s, "/parked?kind=sink&name=shop"); json.Unmarshal([]byte(r.body), &list) != nil || list[0].Offset != 1042 || strings.Contains(r.body, "geheim") {
 		t.Errorf("as JSON: %s", r.body)
 	}
@@ -352,16 +356,16 @@ func TestWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		350 * time.Millisecond: "350 ms", 4250 * time.Millisecond: "4.2 s", 59 * time.Second: "59 s", 185 * time.Second: "3 min 5 s", 2 * time.Hour: "2 h", 51 * time.Hour: "2 d 3 h", -time.Second: "0 ms",
 	} {
-		if got := Duration(d); got != want {
+		if got := status.Duration(d); got != want {
 			t.Errorf("Duration(%v) = %q, want %q", d, got, want)
 		}
 	}
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1 000", -1234567: "-1 234 567"} {
-		if got := strings.ReplaceAll(Count(n), "\u202f", " "); got != want {
+		if got := strings.ReplaceAll(status.Count(n), "\u202f", " "); got != want {
 			t.Errorf("Count(%d) = %q, want %q", n, got, want)
 		}
 	}
-	p := Progress{Name: "price", Done: 120_000, Total: 480_000, StartedAt: ago(10 * time.Second)}
+	p := status.Progress{Name: "price", Done: 120_000, Total: 480_000, StartedAt: ago(10 * time.Second)}
 	if got := strings.ReplaceAll(p.Words(now), "\u202f", " "); got != "price: 120 000 of about 480 000 (25 %), 12 000/s, 30 s left" {
 		t.Errorf("got %q", got)
 	}

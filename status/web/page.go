@@ -1,4 +1,4 @@
-package status
+package web
 
 import (
 	"embed"
@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"shelfstream/status"
 )
 
 //go:embed page
@@ -22,7 +24,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 		b, err := pages.ReadFile("page/refresh.js")
 		return template.JS(b), err // a file of this package
 	},
-	"count": Count,
+	"count": status.Count,
 }).ParseFS(pages, "page/*.html"))
 
 // frame is around each page's own data.
@@ -41,13 +43,13 @@ const (
 	toneBad  tone = "bad"  // waits for a person
 )
 
-func toneOf(s *Stage) tone {
+func toneOf(s *status.Stage) tone {
 	switch s.State {
-	case StateLive, StateStreaming, StateStandby:
+	case status.StateLive, status.StateStreaming, status.StateStandby:
 		return toneGood
-	case StateStopped, StatePositionLost:
+	case status.StateStopped, status.StatePositionLost:
 		return toneBad
-	case StateRetrying, "fenced":
+	case status.StateRetrying, "fenced":
 		return toneWarn
 	}
 	return toneBusy
@@ -73,7 +75,7 @@ type stageView struct {
 	Positions                          []positionView
 	Folded                             bool
 	Progress                           []progressView
-	Faults                             []faultJSON
+	Faults                             []status.FaultJSON
 }
 
 type positionView struct{ Name, Value, Lag, LagRecords string }
@@ -87,8 +89,8 @@ type progressView struct {
 // foldAbove is from how many positions on they are folded away.
 const foldAbove = 8
 
-func pageOf(r *Report, zone *time.Location, explain bool) *statusPage {
-	p := &statusPage{Tone: toneGood, NotReady: r.NotReady, At: r.At.In(zone).Format("2006-01-02 15:04:05 MST"), Uptime: Duration(r.At.Sub(r.StartedAt))}
+func pageOf(r *status.Report, zone *time.Location, explain bool) *statusPage {
+	p := &statusPage{Tone: toneGood, NotReady: r.NotReady, At: r.At.In(zone).Format("2006-01-02 15:04:05 MST"), Uptime: status.Duration(r.At.Sub(r.StartedAt))}
 	tones := map[tone]int{}
 	for i := range r.Stages {
 		v := stageOf(&r.Stages[i], r.At)
@@ -97,7 +99,7 @@ func pageOf(r *Report, zone *time.Location, explain bool) *statusPage {
 		} else {
 			tones[v.Tone]++
 		}
-		if v.Kind == KindTransform && explain {
+		if v.Kind == status.KindTransform && explain {
 			p.Views = append(p.Views, v.Name)
 		}
 		p.Stages = append(p.Stages, v)
@@ -131,29 +133,29 @@ func pageOf(r *Report, zone *time.Location, explain bool) *statusPage {
 	return p
 }
 
-func stageOf(s *Stage, now time.Time) stageView {
+func stageOf(s *status.Stage, now time.Time) stageView {
 	seconds, records := s.Lag()
 	v := stageView{
 		ID: s.Kind + "-" + s.Name, Kind: s.Kind, Name: s.Name, State: s.State, Detail: s.Detail, Tone: toneOf(s),
-		Records: Count(s.Records), Parked: Count(s.Parked), HasParked: s.Parked > 0,
+		Records: status.Count(s.Records), Parked: status.Count(s.Parked), HasParked: s.Parked > 0,
 		ParkedURL: "/parked?" + url.Values{"kind": {s.Kind}, "name": {s.Name}}.Encode(),
-		Lag:       LagWords(seconds), LagRecords: LagCount(records), Heartbeat: "never",
+		Lag:       status.LagWords(seconds), LagRecords: status.LagCount(records), Heartbeat: "never",
 	}
 	if !s.Since.IsZero() {
-		v.For = Duration(now.Sub(s.Since))
+		v.For = status.Duration(now.Sub(s.Since))
 	}
 	if !s.LastHeartbeat.IsZero() {
-		v.Heartbeat = Duration(now.Sub(s.LastHeartbeat)) + " ago"
+		v.Heartbeat = status.Duration(now.Sub(s.LastHeartbeat)) + " ago"
 	}
 	for _, p := range s.Positions {
-		v.Positions = append(v.Positions, positionView{p.Name, p.Value, LagWords(p.LagSeconds), LagCount(p.LagRecords)})
+		v.Positions = append(v.Positions, positionView{p.Name, p.Value, status.LagWords(p.LagSeconds), status.LagCount(p.LagRecords)})
 	}
 	v.Folded = len(v.Positions) > foldAbove
 	for _, p := range s.Progress {
 		v.Progress = append(v.Progress, progressView{p.Words(now), p.Percent(), p.Total > 0 || !p.FinishedAt.IsZero()})
 	}
 	for _, f := range s.Faults {
-		v.Faults = append(v.Faults, toFaultJSON(f))
+		v.Faults = append(v.Faults, status.FaultJSONOf(f))
 	}
 	return v
 }
@@ -166,13 +168,13 @@ type parkedPage struct {
 }
 
 type parkedView struct {
-	Parked
+	status.Parked
 	Record     string
 	For        string
 	ExplainURL string
 }
 
-func parkedOf(kind, name string, list []Parked, zone *time.Location, now time.Time) *parkedPage {
+func parkedOf(kind, name string, list []status.Parked, zone *time.Location, now time.Time) *parkedPage {
 	p := &parkedPage{Kind: kind, Name: name, Limited: len(list) == parkedLimit}
 	for _, row := range list {
 		v := parkedView{Parked: row}
@@ -180,13 +182,13 @@ func parkedOf(kind, name string, list []Parked, zone *time.Location, now time.Ti
 			v.Record = fmt.Sprintf("%s/%d@%d", row.Topic, row.Partition, row.Offset)
 		}
 		if !row.Since.IsZero() {
-			v.For = row.Since.In(zone).Format("2006-01-02 15:04:05") + " (" + Duration(now.Sub(row.Since)) + ")"
+			v.For = row.Since.In(zone).Format("2006-01-02 15:04:05") + " (" + status.Duration(now.Sub(row.Since)) + ")"
 		}
 		view := name
-		if kind == KindSink { // its records are of a view, whose topic is "<pipeline>.<view>"
+		if kind == status.KindSink { // its records are of a view, whose topic is "<pipeline>.<view>"
 			view = row.Topic[strings.LastIndexByte(row.Topic, '.')+1:]
 		}
-		if kind == KindCapture { // a row of a table is no product
+		if kind == status.KindCapture { // a row of a table is no product
 			p.Rows = append(p.Rows, v)
 			continue
 		}
@@ -198,14 +200,14 @@ func parkedOf(kind, name string, list []Parked, zone *time.Location, now time.Ti
 
 // explainPage is what explain.html shows.
 type explainPage struct {
-	*Explanation
+	*status.Explanation
 	Emitted, Next string
 	Rows          []explainedRow
 	Targets       []targetView
 }
 
 type explainedRow struct {
-	ExplainedRow
+	status.ExplainedRow
 	Input, Record, At string
 }
 
@@ -215,7 +217,7 @@ type targetView struct {
 	Rows               [][]string
 }
 
-func explainOf(x *Explanation, zone *time.Location) *explainPage {
+func explainOf(x *status.Explanation, zone *time.Location) *explainPage {
 	p := &explainPage{Explanation: x}
 	at := func(t time.Time) string {
 		if t.IsZero() {
