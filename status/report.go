@@ -132,5 +132,5 @@ func (s *Stage) Unready(now time.Time, maxLag time.Duration) string {
 	return ""
 }
 
-// ErrNotFound says that there is no such view or product; Explain and Parked answer with it (wrapped).
+// ErrNotFound says that there is no such view or product, or not in this process (NotHere); Explain, Plan and Parked answer with it (wrapped).
 var ErrNotFound = errors.New("not found")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shelfstream/internal/fault"
+	"shelfstream/status"
 )
 
 // errNoAnswer says that no process listens on the admin port.
@@ -60,6 +61,9 @@ func answeredFault(url string, code int, body []byte) error {
 			class = fault.Config
 		case "environment":
 			class = fault.Environment
+		}
+		if f.Where == status.AdminPort {
+			f.Where = url
 		}
 		l.Add(&fault.Fault{Class: class, Where: f.Where, What: f.What, Fix: f.Fix})
 	}

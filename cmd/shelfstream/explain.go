@@ -67,9 +67,13 @@ func explainProduct(ctx context.Context, p *program, c *common, admin, view, key
 		return nil, unknownName("view", view, cfg.Views.Names())
 	}
 	var x status.Explanation
-	err = askAdmin(ctx, adminURL(ctx, cfg, admin)+"/explain?"+url.Values{"view": {view}, "key": {key}}.Encode(), &x)
-	if !errors.Is(err, errNoAnswer) || admin != "" {
+	address := adminURL(ctx, cfg, admin)
+	err = askAdmin(ctx, address+"/explain?"+url.Values{"view": {view}, "key": {key}}.Encode(), &x)
+	switch {
+	case !errors.Is(err, errNoAnswer):
 		return &x, err
+	case admin != "":
+		return nil, notRunning(address, err)
 	}
 	a, err := openApp(ctx, cfg, log, roleTool)
 	if err != nil {
@@ -120,12 +124,7 @@ type explainer interface {
 func (a *app) explain(ctx context.Context, explainers map[string]explainer, view, key string) (*status.Explanation, error) {
 	e, ok := explainers[view]
 	if !ok {
-		names := make([]string, 0, len(explainers))
-		for name := range explainers {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return nil, unknownName("view", view, names)
+		return nil, a.notHere(view)
 	}
 	found, err := e.Explain(ctx, key)
 	if missing(err) {
@@ -153,6 +152,14 @@ func toStatus(x *transform.Explanation) (*status.Explanation, error) {
 		return nil, fmt.Errorf("read the explanation: %w", err)
 	}
 	return &out, nil
+}
+
+// notHere says where to ask about a view that is not among those of this process.
+func (a *app) notHere(view string) error {
+	if _, ok := a.cfg.Views.Get(view); !ok {
+		return unknownName("view", view, a.cfg.Views.Names())
+	}
+	return status.NotHere(status.KindTransform, view)
 }
 
 // inSinks asks every sink of the view what it has; one that cannot be asked says why.

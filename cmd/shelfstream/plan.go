@@ -72,7 +72,7 @@ func (o *planOptions) run(ctx context.Context, p *program, views []string) error
 		return err
 	}
 	plans, err := o.ask(ctx, p, cfg, requests)
-	if errors.Is(err, errNoAnswer) && o.admin == "" {
+	if errors.Is(err, errNoAnswer) {
 		if len(o.rules) == 0 && o.file == "" {
 			return &fault.Fault{
 				Class: fault.Config, Where: "command line", What: "the pipeline does not run, and there are no new rules to compare its own with",
@@ -102,12 +102,15 @@ func (o *planOptions) run(ctx context.Context, p *program, views []string) error
 	return nil
 }
 
-// ask lets the running pipeline make the plans.
+// ask lets the running pipeline make the plans. The error is errNoAnswer only where no address was named, so that the state may be read instead.
 func (o *planOptions) ask(ctx context.Context, p *program, cfg *pipeline, requests []*planRequest) ([]*transform.Plan, error) {
 	var out []*transform.Plan
-	url := adminURL(ctx, cfg, o.admin) + "/plan"
+	address := adminURL(ctx, cfg, o.admin)
 	for _, r := range requests {
-		plan, err := askPlan(ctx, url, r, func(at transform.PlanProgress) { p.screen.progress(progressText(r.View, at)) })
+		plan, err := askPlan(ctx, address+"/plan", r, func(at transform.PlanProgress) { p.screen.progress(progressText(r.View, at)) })
+		if errors.Is(err, errNoAnswer) && o.admin != "" {
+			return nil, notRunning(address, err)
+		}
 		if err != nil {
 			return nil, err
 		}

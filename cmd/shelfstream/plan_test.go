@@ -66,28 +66,11 @@ func (f fakePlanner) Plan(_ context.Context, cfg transform.PlanConfig) (*transfo
 // planAdmin serves the admin port of a pipeline whose view is a fakePlanner.
 func planAdmin(t *testing.T, config string, fail error) (addr string, asked *transform.PlanConfig) {
 	t.Helper()
-	cfg, err := loadPipeline(config, func(name string) (string, bool) { v, ok := goodEnv[name]; return v, ok })
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := testApp(t, config)
 	asked = &transform.PlanConfig{}
-	a := &app{cfg: cfg}
-	s, err := web.NewServer(web.Config{Listen: "127.0.0.1:0", Plan: func(ctx context.Context, request []byte, tell func(any)) (any, error) {
+	return serveAdmin(t, web.Config{Plan: func(ctx context.Context, request []byte, tell func(any)) (any, error) {
 		return a.planAsked(ctx, map[string]planner{"product": fakePlanner{asked, fail}}, request, tell)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return s.Addr(), asked
+	}}), asked
 }
 
 // TestPlanAsksTheRunningPipeline: the new rules go over the admin port, from wherever they are named, and the plan or its faults come back.

@@ -167,7 +167,7 @@ func (a *app) planAsked(ctx context.Context, planners map[string]planner, reques
 func (a *app) plan(ctx context.Context, planners map[string]planner, r *planRequest, progress func(transform.PlanProgress)) (*transform.Plan, error) {
 	runner, ok := planners[r.View]
 	if !ok {
-		return nil, unknownName("view", r.View, a.cfg.Views.Names())
+		return nil, a.notHere(r.View)
 	}
 	zone, err := time.LoadLocation(r.Zone)
 	if err != nil {

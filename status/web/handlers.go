@@ -73,7 +73,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 	view, key := r.FormValue("view"), r.FormValue("key")
 	if s.cfg.Explain == nil {
-		s.fail(w, r, http.StatusNotImplemented, errors.New("this process has no view to explain; ask the one that runs transform"))
+		s.fail(w, r, http.StatusNotFound, status.NotHere(status.KindTransform, view))
 		return
 	}
 	if view == "" || key == "" {
@@ -98,7 +98,7 @@ const parkedLimit = 500
 func (s *Server) parked(w http.ResponseWriter, r *http.Request) {
 	kind, name := r.FormValue("kind"), r.FormValue("name")
 	if s.cfg.Parked == nil {
-		s.fail(w, r, http.StatusNotImplemented, errors.New("this process holds nothing back"))
+		s.fail(w, r, http.StatusNotFound, status.NotHere(kind, name))
 		return
 	}
 	list, err := s.cfg.Parked(r.Context(), kind, name, parkedLimit)

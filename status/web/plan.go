@@ -33,7 +33,7 @@ type PlanLine struct {
 // plan at a time: it uses every processor.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.Plan == nil {
-		s.fail(w, r, http.StatusNotImplemented, errors.New("this process has no view to plan for; ask the one that runs transform"))
+		s.fail(w, r, http.StatusNotFound, status.NotHere(status.KindTransform, ""))
 		return
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -41,7 +41,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.planning.TryLock() {
-		s.fail(w, r, http.StatusConflict, &fault.Fault{Class: fault.Environment, Where: "admin port", What: "another plan is under way", Fix: "wait until it is done"})
+		s.fail(w, r, http.StatusConflict, &fault.Fault{Class: fault.Environment, Where: status.AdminPort, What: "another plan is under way", Fix: "wait until it is done"})
 		return
 	}
 	release := sync.OnceFunc(s.planning.Unlock)

@@ -24,9 +24,6 @@ func post(t *testing.T, s *Server, kind, body string) *httptest.ResponseRecorder
 // they send.
 func TestPlanAnswers(t *testing.T) {
 	s := testServer(calm())
-	if r := post(t, s, "application/json", "{}"); r.Code != http.StatusNotImplemented {
-		t.Errorf("without views: %d", r.Code)
-	}
 	var fail error
 	var inside func()
 	s.cfg.Plan = func(_ context.Context, request []byte, tell func(any)) (any, error) {

@@ -36,11 +36,11 @@ type Config struct {
 	MaxLag time.Duration
 	// Ready may give a further reason why the process is not ready.
 	Ready func() error
-	// Explain explains a product; nil = not here. A wrapped status.ErrNotFound is answered with 404.
+	// Explain explains a product; nil = another process runs the views, which is answered as status.NotHere is. A wrapped status.ErrNotFound is answered with 404.
 	Explain func(ctx context.Context, view, key string) (*status.Explanation, error)
-	// Plan compares new rules with the present ones; nil = not here.
+	// Plan compares new rules with the present ones; nil as for Explain.
 	Plan Plans
-	// status.Parked lists at most limit of what a stage holds back; nil = not here.
+	// Parked lists at most limit of what a stage holds back; nil as for Explain.
 	Parked func(ctx context.Context, kind, name string, limit int) ([]status.Parked, error)
 	// Redact hides secrets in what drivers say; nil = nothing to hide.
 	Redact func(string) string
