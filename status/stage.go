@@ -38,6 +38,10 @@ type Stage struct {
 	Since time.Time `json:"since"`
 	// Detail is one sentence more on State; may be empty.
 	Detail string `json:"detail,omitempty"`
+	// Attempt is how many tries in a row of what the stage is at now have failed; 0 = none. Of several workers it is the most.
+	Attempt int `json:"attempt,omitempty"`
+	// NextTry is when it is tried again; zero = now, or nothing has failed.
+	NextTry time.Time `json:"next_try,omitzero"`
 	// Positions are the places in the source's log and on the topics.
 	Positions []Position `json:"positions,omitempty"`
 	// LastHeartbeat is when the stage last heard that its input is alive (a checkpoint or a record); zero = never.
