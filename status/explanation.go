@@ -4,14 +4,17 @@ import "time"
 
 // Explanation says how a product came to be what it is, and what the targets have of it.
 type Explanation struct {
-	View      string           `json:"view"`
-	Key       string           `json:"key"`
-	Topic     string           `json:"topic"`
-	Partition int32            `json:"partition"`
-	Included  bool             `json:"included"`
-	Fields    []ExplainedField `json:"fields"`
-	Rows      []ExplainedRow   `json:"rows"`
-	Parked    *Parked          `json:"parked,omitempty"`
+	View string `json:"view"`
+	Key  string `json:"key"`
+	// Topic and Partition are where the product is published.
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	// Included is false if a rule filters the product out, or its root row is gone.
+	Included bool             `json:"included"`
+	Fields   []ExplainedField `json:"fields"`
+	Rows     []ExplainedRow   `json:"rows"`
+	// Parked is why the product is held back; nil if it is not.
+	Parked *Parked `json:"parked,omitempty"`
 	// EmittedAt is when the product was last sent; zero if it never was, or is gone.
 	EmittedAt time.Time `json:"emitted_at,omitzero"`
 	// Wake is when the product will be evaluated again without any change of a row.

@@ -16,94 +16,12 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
-// Explanation says how a product came to be what it is.
-type Explanation struct {
-	View string `json:"view"`
-	Key  string `json:"key"`
-	// Topic and Partition are where the product is published.
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	// Included is false if a rule filters the product out, or its root row is gone.
-	Included bool           `json:"included"`
-	Fields   []FieldOrigin  `json:"fields"`
-	Rows     []RowOrigin    `json:"rows"`
-	Parked   *ParkedProduct `json:"parked,omitempty"`
-	// EmittedAt is when the product was last sent; zero if it never was, or is gone.
-	EmittedAt time.Time `json:"emitted_at,omitzero"`
-	// Wake is when the product will be evaluated again without any change of a row.
-	Wake time.Time `json:"wake,omitzero"`
-	// Gone: rows of others are left, but no root row, so there is no product.
-	Gone bool `json:"gone,omitempty"`
-	// Problem is why the rules give no product now.
-	Problem *Problem `json:"problem,omitempty"`
-	// Emitted is the record that was sent last; nil if there is none, or it was not found.
-	Emitted *EmittedRecord `json:"emitted,omitempty"`
-	// Limited says what could not be looked at, and why.
-	Limited []string `json:"limited,omitempty"`
-}
-
-// Problem is a fault of one product.
-type Problem struct {
-	Where string `json:"where,omitempty"`
-	What  string `json:"what"`
-	Fix   string `json:"fix,omitempty"`
-}
-
-// EmittedRecord is a record of the cleaned topic.
-type EmittedRecord struct {
-	Offset    int64          `json:"offset"`
-	At        time.Time      `json:"at"`
-	Position  string         `json:"position"`
-	Committed time.Time      `json:"committed,omitzero"`
-	Fields    []EmittedField `json:"fields"`
-}
-
-// EmittedField is a field of it.
-type EmittedField struct {
-	Field string `json:"field"`
-	Value string `json:"value"`
-}
-
-// FieldOrigin says which rule set a field, and from what.
-type FieldOrigin struct {
-	Field string `json:"field"`
-	Value string `json:"value"`
-	Rule  string `json:"rule,omitempty"`
-	Layer string `json:"layer,omitempty"`
-	File  string `json:"file,omitempty"`
-	Line  int    `json:"line,omitempty"`
-	Uses  []Use  `json:"uses,omitempty"`
-	// Sent is what was sent last, where that is another value.
-	Sent *string `json:"sent,omitempty"`
-}
-
-// Use is one value that a field was computed from.
-type Use struct {
-	Input  string `json:"input"`
-	Row    int    `json:"row"`
-	Column string `json:"column"`
-	Value  string `json:"value"`
-}
-
-// RowOrigin is a source row of the product.
-type RowOrigin struct {
-	Input     string    `json:"input"`
-	Row       int       `json:"row"`
-	Topic     string    `json:"topic"`
-	Partition int32     `json:"partition"`
-	Offset    int64     `json:"offset"`
-	Position  string    `json:"position"`
-	Committed time.Time `json:"committed,omitzero"`
-	// View and Product name what to explain for more, where the row is a product of another view.
-	View    string `json:"view,omitempty"`
-	Product string `json:"product,omitempty"`
-}
-
-// Explain explains one product out of the state and the topic, which it only reads. key is the product's key as text, see SplitKey. The error is
-// ErrNoSuchProduct, by a NoSuchProduct in a *fault.Fault, for a key that no row and no product has.
-func (r *Runner) Explain(ctx context.Context, key string) (*Explanation, error) {
+// Explain explains one product out of the state and the topic, which it only reads; what the targets have of it is left empty. key is the product's key as
+// text, see SplitKey. The error is ErrNoSuchProduct, by a NoSuchProduct in a *fault.Fault, for a key that no row and no product has.
+func (r *Runner) Explain(ctx context.Context, key string) (*status.Explanation, error) {
 	b, err := r.inspect(ctx)
 	if err != nil {
 		return nil, err
@@ -163,9 +81,9 @@ func keyValue(t *schemas.Type, text string) schemas.Value {
 }
 
 // explain is nil if there is nothing of the product.
-func (e *evaluation) explain(ctx context.Context, product []byte) (*Explanation, error) {
+func (e *evaluation) explain(ctx context.Context, product []byte) (*status.Explanation, error) {
 	t := e.t
-	x := &Explanation{View: t.layout.view.Name, Key: keyText(product), Topic: t.topic, Partition: t.partition, Fields: []FieldOrigin{}, Rows: []RowOrigin{}}
+	x := &status.Explanation{View: t.layout.view.Name, Key: keyText(product), Topic: t.topic, Partition: t.partition, Fields: []status.ExplainedField{}, Rows: []status.ExplainedRow{}}
 	err := e.load(ctx, product)
 	if err != nil && !unreadable(err) {
 		return nil, err
@@ -186,7 +104,7 @@ func (e *evaluation) explain(ctx context.Context, product []byte) (*Explanation,
 		err = e.explainFields(x)
 	}
 	if err != nil {
-		x.Problem = &Problem{}
+		x.Problem = &status.ExplainedProblem{}
 		x.Problem.Where, x.Problem.What, x.Problem.Fix = parkReason(err)
 	}
 	if len(e.facts.emitted) >= 16 {
@@ -198,13 +116,13 @@ func (e *evaluation) explain(ctx context.Context, product []byte) (*Explanation,
 }
 
 // explainFields evaluates, and says of each field who set it. The error is why the rules give no product.
-func (e *evaluation) explainFields(x *Explanation) error {
+func (e *evaluation) explainFields(x *status.Explanation) error {
 	e.in.Now = e.t.clock()
 	steps, err := e.evaluator.Explain(&e.in)
 	for _, s := range steps {
-		f := FieldOrigin{Field: s.Field, Value: s.Value.String(), Rule: s.Rule, Layer: s.Layer, File: s.File, Line: s.Line}
+		f := status.ExplainedField{Field: s.Field, Value: s.Value.String(), Rule: s.Rule, Layer: s.Layer, File: s.File, Line: s.Line}
 		for _, u := range s.Uses {
-			f.Uses = append(f.Uses, Use{Input: u.Input, Row: u.Row, Column: u.Column, Value: u.Value.String()})
+			f.Uses = append(f.Uses, status.ExplainedUse{Input: u.Input, Row: u.Row, Column: u.Column, Value: u.Value.String()})
 		}
 		x.Fields = append(x.Fields, f)
 	}
@@ -222,7 +140,7 @@ func (e *evaluation) explainFields(x *Explanation) error {
 }
 
 // explain says what the store knows of the product beside its rows.
-func (f *facts) explain(x *Explanation) {
+func (f *facts) explain(x *status.Explanation) {
 	if len(f.emitted) >= 16 {
 		x.EmittedAt = time.UnixMilli(int64(binary.BigEndian.Uint64(f.emitted[8:]))).UTC()
 	}
@@ -232,16 +150,17 @@ func (f *facts) explain(x *Explanation) {
 	if f.parked != nil {
 		var p parkedFact
 		if json.Unmarshal(f.parked, &p) == nil && p.What != "" {
-			x.Parked = &p.ParkedProduct
+			parked := p.Status()
+			x.Parked = &parked
 		}
 	}
 }
 
 // explainRows lists where the rows came from, numbered as the rules see them.
-func (e *evaluation) explainRows(x *Explanation) {
+func (e *evaluation) explainRows(x *status.Explanation) {
 	for _, o := range e.origins {
 		in := e.t.layout.inputs[o.input]
-		row := RowOrigin{Input: in.name, Topic: in.topic, Partition: o.partition, Offset: o.offset, Position: string(o.pos)}
+		row := status.ExplainedRow{Input: in.name, Topic: in.topic, Partition: o.partition, Offset: o.offset, Position: string(o.pos)}
 		switch in.kind {
 		case inputRoot:
 			row.Input = "root"

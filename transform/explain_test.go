@@ -10,11 +10,12 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
-func fieldOf(t *testing.T, x *Explanation, name string) FieldOrigin {
+func fieldOf(t *testing.T, x *status.Explanation, name string) status.ExplainedField {
 	t.Helper()
-	at := slices.IndexFunc(x.Fields, func(f FieldOrigin) bool { return f.Field == name })
+	at := slices.IndexFunc(x.Fields, func(f status.ExplainedField) bool { return f.Field == name })
 	if at < 0 {
 		t.Fatalf("no field %s in %+v", name, x)
 	}
@@ -37,7 +38,7 @@ func TestExplainShowsWhatWasSent(t *testing.T) {
 	if sent == nil || sent.Position != "0/1" || sent.Committed.IsZero() || !sent.At.Equal(x.EmittedAt) || fieldOf(t, x, "gross").Sent != nil {
 		t.Fatalf("sent: %+v of %+v", sent, x)
 	}
-	if f := sent.Fields[slices.IndexFunc(sent.Fields, func(f EmittedField) bool { return f.Field == "gross" })]; f.Value != "1.26" {
+	if f := sent.Fields[slices.IndexFunc(sent.Fields, func(f status.ExplainedRecordField) bool { return f.Field == "gross" })]; f.Value != "1.26" {
 		t.Errorf("gross: %+v", f)
 	}
 	w.stop()
@@ -84,7 +85,7 @@ func TestExplainWhatIsNotInTheShop(t *testing.T) {
 	l.settled(w)
 	x, err := w.Explain(t.Context(), "2")
 	check(t, err)
-	if out := x.Fields[slices.IndexFunc(x.Fields, func(f FieldOrigin) bool { return f.Field == "" })]; x.Included || x.Gone || out.Rule != "leave out" || out.Value != "false" || len(out.Uses) != 1 {
+	if out := x.Fields[slices.IndexFunc(x.Fields, func(f status.ExplainedField) bool { return f.Field == "" })]; x.Included || x.Gone || out.Rule != "leave out" || out.Value != "false" || len(out.Uses) != 1 {
 		t.Errorf("left out: %+v", x)
 	}
 	x, err = w.Explain(t.Context(), "6")

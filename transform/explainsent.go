@@ -13,6 +13,7 @@ import (
 
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 // sentWithin is how long explain looks for the record that was sent last.
@@ -23,7 +24,7 @@ var errFound = errors.New("found")
 
 // explainEmitted reads the record that was sent last. The state knows its key, its hash and about when it was sent; after a loss of the state the time is that
 // of the restore, and the whole partition is read.
-func (e *evaluation) explainEmitted(ctx context.Context, x *Explanation) error {
+func (e *evaluation) explainEmitted(ctx context.Context, x *status.Explanation) error {
 	t := e.t
 	ctx, cancel := context.WithTimeout(ctx, sentWithin)
 	defer cancel()
@@ -66,7 +67,7 @@ func (e *evaluation) explainEmitted(ctx context.Context, x *Explanation) error {
 }
 
 // compareSent decodes the record under the schema that it was written with, and marks the fields that are different now.
-func (e *evaluation) compareSent(ctx context.Context, x *Explanation, r *kafka.Record) error {
+func (e *evaluation) compareSent(ctx context.Context, x *status.Explanation, r *kafka.Record) error {
 	t := e.t
 	id, body, err := schemas.ParseFrame(r.Value)
 	if err != nil {
@@ -88,7 +89,7 @@ func (e *evaluation) compareSent(ctx context.Context, x *Explanation, r *kafka.R
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	sent := &EmittedRecord{Offset: r.Offset, At: time.UnixMilli(r.TimestampMS).UTC(), Fields: []EmittedField{}}
+	sent := &status.ExplainedRecord{Offset: r.Offset, At: time.UnixMilli(r.TimestampMS).UTC(), Fields: []status.ExplainedRecordField{}}
 	for _, h := range r.Headers {
 		switch h.Key {
 		case headerPos:
@@ -100,7 +101,7 @@ func (e *evaluation) compareSent(ctx context.Context, x *Explanation, r *kafka.R
 		}
 	}
 	for i := range row {
-		sent.Fields = append(sent.Fields, EmittedField{Field: table.Columns[i].Name, Value: row[i].String()})
+		sent.Fields = append(sent.Fields, status.ExplainedRecordField{Field: table.Columns[i].Name, Value: row[i].String()})
 	}
 	x.Emitted = sent
 	if !x.Included {

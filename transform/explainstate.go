@@ -9,11 +9,12 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 // ExplainState tells what the state alone knows of a product, without the topics and the registry: no values, since only the registry says how rows are
 // read, but which records they came from, whether it is held and why, and when it was sent. why says what is missing.
-func (r *Runner) ExplainState(key, why string) (x *Explanation, err error) {
+func (r *Runner) ExplainState(key, why string) (x *status.Explanation, err error) {
 	id, err := r.viewNumber()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (r *Runner) ExplainState(key, why string) (x *Explanation, err error) {
 			product = append(product, part...)
 		}
 		partition := schemas.Partition(values, r.cfg.Partitions)
-		x := &Explanation{View: r.cfg.View.Name, Key: keyText(product), Topic: r.topic, Partition: partition, Fields: []FieldOrigin{}, Rows: []RowOrigin{}, Limited: []string{why}}
+		x := &status.Explanation{View: r.cfg.View.Name, Key: keyText(product), Topic: r.topic, Partition: partition, Fields: []status.ExplainedField{}, Rows: []status.ExplainedRow{}, Limited: []string{why}}
 		found, err := r.cfg.View.stateRows(snapshot, makePrefix(id, partition), product, x)
 		if found || err != nil {
 			return x, err
@@ -46,7 +47,7 @@ func (r *Runner) ExplainState(key, why string) (x *Explanation, err error) {
 }
 
 // stateRows lists the records of a product's rows and lookups.
-func (v *View) stateRows(from pebble.Reader, pre prefix, product []byte, x *Explanation) (found bool, err error) {
+func (v *View) stateRows(from pebble.Reader, pre prefix, product []byte, x *status.Explanation) (found bool, err error) {
 	var f facts
 	counts := map[int]int{}
 	err = eachUnder(from, pre.product(nil, product), func(rest, value []byte) error {
@@ -81,12 +82,12 @@ func (v *View) stateRows(from pebble.Reader, pre prefix, product []byte, x *Expl
 	})
 }
 
-func (v *View) stateRow(x *Explanation, input int, counts map[int]int, value []byte) error {
+func (v *View) stateRow(x *status.Explanation, input int, counts map[int]int, value []byte) error {
 	o, _, err := parseRow(value)
 	if err != nil {
 		return err
 	}
-	row := RowOrigin{Row: counts[input], Partition: o.partition, Offset: o.offset, Position: string(o.pos)}
+	row := status.ExplainedRow{Row: counts[input], Partition: o.partition, Offset: o.offset, Position: string(o.pos)}
 	row.Input, row.Topic = v.input(input)
 	counts[input]++
 	if o.tsMS > 0 {

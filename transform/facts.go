@@ -14,6 +14,7 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 // ParkedProduct is the value of a record of the parked topic: why the shop keeps its last good version of a product. The product is parked (a rule or a
@@ -33,6 +34,11 @@ type ParkedProduct struct {
 	Skipped *Skip `json:"skipped,omitempty"`
 	// Signals is the offset in the signals topic up to which requests came before this.
 	Signals int64 `json:"signals,omitempty"`
+}
+
+// Status is the part of it that every stage can say of what it holds.
+func (p *ParkedProduct) Status() status.Parked {
+	return status.Parked{Key: p.Key, Where: p.Where, What: p.What, Fix: p.Fix, Since: p.Since}
 }
 
 func (t *task) fact(product []byte, slot byte) []byte {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -108,16 +107,16 @@ func explainState(cfg *pipeline, log *slog.Logger, view, key string, why error) 
 		return nil, err
 	}
 	missing := fmt.Sprintf("%s: %s", faults[0].Where, faults[0].What)
-	found, err := r.ExplainState(key, cfg.Redact("this is what the state alone knows, without values and rules, for the log cannot be read: "+missing))
+	x, err = r.ExplainState(key, cfg.Redact("this is what the state alone knows, without values and rules, for the log cannot be read: "+missing))
 	if err != nil {
 		return nil, errors.Join(why, err)
 	}
-	return toStatus(found)
+	return x, nil
 }
 
 // explainer is a view's runner.
 type explainer interface {
-	Explain(ctx context.Context, key string) (*transform.Explanation, error)
+	Explain(ctx context.Context, key string) (*status.Explanation, error)
 }
 
 // explain asks the view's runner, and then the sinks what they have.
@@ -126,32 +125,15 @@ func (a *app) explain(ctx context.Context, explainers map[string]explainer, view
 	if !ok {
 		return nil, a.notHere(view)
 	}
-	found, err := e.Explain(ctx, key)
+	x, err := e.Explain(ctx, key)
 	if missing(err) {
 		return nil, a.noSuchProduct(ctx, view, key, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	x, err := toStatus(found)
-	if err != nil {
-		return nil, err
-	}
 	x.Targets = a.inSinks(ctx, view, x.Key)
 	return x, nil
-}
-
-// toStatus says the same in the words of the status page; the two are the same as JSON.
-func toStatus(x *transform.Explanation) (*status.Explanation, error) {
-	b, err := json.Marshal(x)
-	if err != nil {
-		return nil, fmt.Errorf("write the explanation: %w", err)
-	}
-	var out status.Explanation
-	if err := json.Unmarshal(b, &out); err != nil {
-		return nil, fmt.Errorf("read the explanation: %w", err)
-	}
-	return &out, nil
 }
 
 // notHere says where to ask about a view that is not among those of this process.

@@ -108,7 +108,7 @@ func (a *app) parkedProducts(ctx context.Context, l *parkedList, limit int) erro
 	}
 	for i := range products {
 		p := &products[i]
-		row := status.Parked{Key: p.Key, Where: p.Where, What: p.What, Fix: p.Fix, Since: p.Since}
+		row := p.Status()
 		switch {
 		case len(p.Held) > 0:
 			l.Held++
