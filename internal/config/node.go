@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -54,9 +53,11 @@ func parse(file string, data []byte) (*yaml.Node, *fault.Fault) {
 	return &doc, nil
 }
 
-var yamlErrorPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)
-
-func plainYAMLError(err error) string { return yamlErrorPlace.ReplaceAllString(err.Error(), "") }
+// plainYAMLError leaves the line out, which breakingPoint finds better.
+func plainYAMLError(err error) string {
+	_, what := fault.YAMLError(err)
+	return what
+}
 
 func yamlFix(err error) string {
 	switch m := err.Error(); {

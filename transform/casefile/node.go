@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -31,8 +29,6 @@ func (d *document) bad(n *yaml.Node, what, fix string) {
 	d.faults.Add(&fault.Fault{Class: fault.Config, Where: where, What: what, Fix: fix})
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?(?:line (\d+): )?(.*)`)
-
 // parse reads one YAML document; its top stays nil if it is broken or empty.
 func parse(name string, data []byte, faults *fault.List) *document {
 	d := &document{name: name, data: data, faults: faults}
@@ -41,15 +37,8 @@ func parse(name string, data []byte, faults *fault.List) *document {
 	case errors.Is(err, io.EOF):
 		d.bad(nil, "the file is empty", "see the package's documentation for the form")
 	case err != nil:
-		line := 1
-		what := err.Error()
-		if m := yamlLine.FindStringSubmatch(what); m != nil {
-			what = m[2]
-			if n, err := strconv.Atoi(m[1]); err == nil {
-				line = n
-			}
-		}
-		d.bad(&yaml.Node{Line: line, Column: 1}, "this is no YAML: "+what, "correct the YAML; indent with spaces, and put a text with a special character in quotes")
+		line, what := fault.YAMLError(err)
+		d.bad(&yaml.Node{Line: max(line, 1), Column: 1}, "this is no YAML: "+what, "correct the YAML; indent with spaces, and put a text with a special character in quotes")
 	case len(doc.Content) > 0:
 		d.top = resolved(doc.Content[0])
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -37,8 +35,6 @@ func (f *file) badNode(n *yaml.Node, what, fix string) {
 	f.bad(place{n.Line, n.Column}, what, fix)
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?(?:line (\d+): )?(.*)`)
-
 // readFile parses YAML and gives its top node, nil if the file is empty or broken.
 func readFile(src Source, faults *fault.List) (*file, *yaml.Node) {
 	data := bytes.TrimPrefix(src.Data, []byte("\ufeff"))
@@ -67,13 +63,7 @@ func readFile(src Source, faults *fault.List) (*file, *yaml.Node) {
 }
 
 func (f *file) badYAML(err error) {
-	p, what := place{1, 1}, err.Error()
-	if m := yamlLine.FindStringSubmatch(what); m != nil {
-		what = m[2]
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			p.line = n
-		}
-	}
+	line, what := fault.YAMLError(err)
 	fix := "correct the YAML; indent with spaces, and put a text with a special character in quotes"
 	if strings.Contains(what, "mapping values are not allowed") {
 		fix = "put an expression that holds `: ` in quotes"
@@ -84,7 +74,7 @@ func (f *file) badYAML(err error) {
 	if strings.Contains(what, "cannot start any token") {
 		fix = "put an expression that begins with ` or % or @ in quotes, and indent with spaces"
 	}
-	f.bad(p, "this is no YAML: "+what, fix)
+	f.bad(place{max(line, 1), 1}, "this is no YAML: "+what, fix)
 }
 
 // resolved follows an alias to what it stands for.
