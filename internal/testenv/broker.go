@@ -88,16 +88,7 @@ func buildEmbedded(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "shelfstream")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	// Without the lock one package's tests could start the file that another's are writing.
-	unlock, err := lockFile(filepath.Join(dir, "embeddedlog.lock"))
+	dir, unlock, err := lockCache("embeddedlog")
 	if err != nil {
 		return "", err
 	}

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"shelfstream/internal/fault"
@@ -46,11 +45,11 @@ func kafkaDir() (dir, version string, given bool, err error) {
 	if d := os.Getenv(EnvKafkaJars); d != "" {
 		return d, version, true, nil
 	}
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
 		return "", "", false, err
 	}
-	return filepath.Join(cache, "shelfstream", "kafka-"+version), version, false, nil
+	return filepath.Join(cache, "kafka-"+version), version, false, nil
 }
 
 // hasKafka tells whether dir holds a broker, and its version by the jar's name.
@@ -96,11 +95,7 @@ func FetchKafka(ctx context.Context) (dir, version string, err error) {
 	if given {
 		return "", "", fmt.Errorf("%s: the jars are gone", dir)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", "", err
-	}
-	// Several packages' tests start at once: one fetches, the others wait for it. The lock ends with the process.
-	unlock, err := lockFile(dir + ".lock")
+	cache, unlock, err := lockCache(filepath.Base(dir))
 	if err != nil {
 		return "", "", err
 	}
@@ -108,7 +103,7 @@ func FetchKafka(ctx context.Context) (dir, version string, err error) {
 	if v, ok := hasKafka(dir); ok {
 		return dir, v, nil
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "fetch-")
+	tmp, err := os.MkdirTemp(cache, "fetch-")
 	if err != nil {
 		return "", "", err
 	}
@@ -140,18 +135,6 @@ func FetchKafka(ctx context.Context) (dir, version string, err error) {
 		return "", "", err
 	}
 	return dir, want, nil
-}
-
-// lockFile waits for an exclusive lock on a file and gives what releases it.
-func lockFile(path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-	}
-	return func() { f.Close() }, nil
 }
 
 // findJava is the JVM of JAVA_HOME, or the one in PATH, if it is new enough.

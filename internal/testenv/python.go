@@ -3,7 +3,6 @@ package testenv
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,16 +20,7 @@ func FastavroPython(ctx context.Context) (exe string, err error) {
 	if has("python3") {
 		return "python3", nil
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "shelfstream")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	// Without the lock one package's tests could take what another's are half through installing.
-	unlock, err := lockFile(filepath.Join(dir, "fastavro.lock"))
+	dir, unlock, err := lockCache("fastavro")
 	if err != nil {
 		return "", err
 	}
