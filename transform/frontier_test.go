@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -399,16 +398,7 @@ func TestTakeOverInAViewOverAView(t *testing.T) {
 	ws[0].stop()
 	before := l.sequence("t.variant")
 
-	l.stateDir = t.TempDir()
-	cfg := l.groupView()
-	store, err := OpenStore(l.stateDir, StoreOptions{CacheMB: 8})
-	check(t, err)
-	defer store.Close()
-	cfg.Store = store
-	r, err := NewRunner(cfg)
-	check(t, err)
-	b, err := r.bind(t.Context())
-	check(t, err)
+	r, b := l.newcomer(l.groupView())
 	// Its own reading of the announcements ends at the first common cut.
 	s := r.streams()[0]
 	check(t, l.client.Scan(t.Context(), s.topic, 0, 0, -1, func(rec *kafka.Record) error {
@@ -420,17 +410,7 @@ func TestTakeOverInAViewOverAView(t *testing.T) {
 	if old := b.frontier.newest(); old == nil || old.position != "0/1" {
 		t.Fatalf("the test's own reading ends at %+v", old)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() {
-		done <- r.generation(ctx, b, kafka.Generation{Assignment: map[string][]int32{"t.shop": {0, 1}}})
-	}()
-	r.mu.Lock()
-	r.bound = b
-	r.mu.Unlock()
-	l.settled(&worker{Runner: r})
-	cancel()
-	check(t, <-done)
+	l.takesOver(r, b)
 	if after := l.sequence("t.variant"); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("records before: %q\nafter the take-over: %q", before, after)
 	}

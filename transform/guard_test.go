@@ -37,6 +37,16 @@ func (l *lab) shop(n int64) {
 	l.checkpoint()
 }
 
+// remove deletes n products from one number on, in one transaction.
+func (l *lab) remove(w *worker, from, n int64) {
+	l.t.Helper()
+	for no := range n {
+		l.del("product", num(from+no))
+	}
+	l.checkpoint()
+	l.settled(w)
+}
+
 func (l *lab) held(w *worker) map[string]int {
 	l.t.Helper()
 	hs, err := w.Held(3)
@@ -80,8 +90,7 @@ func TestMassRemovalIsHeld(t *testing.T) {
 			l.shop(100)
 			l.put("product", num(1000), txt("other"), num(1), num(1))
 			l.checkpoint()
-			w := l.start(l.guarded(removals()))
-			l.settled(w)
+			w := l.running(l.guarded(removals()))
 			for no := range n {
 				l.del("product", num(no))
 			}
@@ -129,13 +138,8 @@ func TestMassRemovalIsHeld(t *testing.T) {
 func TestSingleRemovalsGoOut(t *testing.T) {
 	l := newLab(t)
 	l.shop(100)
-	w := l.start(l.guarded(removals()))
-	l.settled(w)
-	for no := range int64(9) {
-		l.del("product", num(no))
-	}
-	l.checkpoint()
-	l.settled(w)
+	w := l.running(l.guarded(removals()))
+	l.remove(w, 0, 9)
 	l.want(w, "nine of a hundred", 91, 0)
 }
 
@@ -145,28 +149,21 @@ func TestSlowLeakIsStopped(t *testing.T) {
 	l.shop(100)
 	g := removals()
 	g.Window = time.Hour
-	w := l.start(l.guarded(g))
-	l.settled(w)
+	w := l.running(l.guarded(g))
 	at := l.clock.Now()
 	for no := range int64(14) {
 		at = at.Add(time.Minute)
 		l.clock.set(at)
-		l.del("product", num(no))
-		l.checkpoint()
-		l.settled(w)
+		l.remove(w, no, 1)
 	}
 	// A tenth of what there is now: after the ninth removal, of 91.
 	l.want(w, "ten went out at most", 91, 5)
 	l.clock.set(at.Add(24 * time.Hour))
-	l.del("product", num(50))
-	l.checkpoint()
-	l.settled(w)
+	l.remove(w, 50, 1)
 	l.want(w, "it stays held, and so does what comes", 91, 6)
 	l.signal(Signal{Apply: "removals"})
 	l.want(w, "applied", 85, 0)
-	l.del("product", num(51))
-	l.checkpoint()
-	l.settled(w)
+	l.remove(w, 51, 1)
 	l.want(w, "single ones go out again", 84, 0)
 }
 
@@ -174,23 +171,12 @@ func TestSlowLeakIsStopped(t *testing.T) {
 func TestWindowSlides(t *testing.T) {
 	l := newLab(t)
 	l.shop(100)
-	w := l.start(l.guarded(Guard{Name: "removals", Removed: true, Count: 5}))
-	l.settled(w)
-	for no := range int64(5) {
-		l.del("product", num(no))
-	}
-	l.checkpoint()
-	l.settled(w)
+	w := l.running(l.guarded(Guard{Name: "removals", Removed: true, Count: 5}))
+	l.remove(w, 0, 5)
 	l.clock.set(l.clock.Now().Add(11 * time.Minute))
-	for no := range int64(5) {
-		l.del("product", num(no+5))
-	}
-	l.checkpoint()
-	l.settled(w)
+	l.remove(w, 5, 5)
 	l.want(w, "five and five", 90, 0)
-	l.del("product", num(20))
-	l.checkpoint()
-	l.settled(w)
+	l.remove(w, 20, 1)
 	l.want(w, "the eleventh is one too many", 90, 1)
 }
 
@@ -198,8 +184,7 @@ func TestWindowSlides(t *testing.T) {
 func TestHeldProductKeepsItsOrder(t *testing.T) {
 	l := newLab(t)
 	l.shop(40)
-	w := l.start(l.guarded(Guard{Name: "prices", Field: "net", MovesPercent: 30, Share: 10, AtLeast: 5}))
-	l.settled(w)
+	w := l.running(l.guarded(Guard{Name: "prices", Field: "net", MovesPercent: 30, Share: 10, AtLeast: 5}))
 	price := func(no, cents, rev int64) {
 		l.put("price", num(no), num(1), dec(cents), num(rev))
 		l.put("product", num(no), txt(fmt.Sprintf("wine %d", no)), num(1), num(rev))
@@ -254,21 +239,18 @@ func TestMassHidingIsHeldByANewRuleFile(t *testing.T) {
 	l := newLab(t)
 	l.shop(60)
 	g := Guard{Name: "hiding", Field: "status", Becomes: []string{"draft", "archive"}, Share: 20, AtLeast: 5}
-	w := l.start(l.guarded(g))
-	l.settled(w)
+	w := l.running(l.guarded(g))
 	w.stop()
 	cfg := l.guarded(g, removals())
 	cfg.Rules[0].Data = []byte(strings.Replace(guardRules, "vat = 9", "no % 2 = 0", 1))
-	w = l.start(cfg)
-	l.settled(w)
+	w = l.running(cfg)
 	got, n := l.products()
 	if l.held(w)["hiding"] != 30 || n != 60 || strings.Contains(fmt.Sprint(got), "draft") {
 		t.Fatalf("held %v, %d records", l.held(w), n)
 	}
 	// Back to the rules of before: nothing is held any more, and nothing was sent.
 	w.stop()
-	w = l.start(l.guarded(g))
-	l.settled(w)
+	w = l.running(l.guarded(g))
 	l.want(w, "the old rules", 60, 0)
 	if _, n := l.products(); n != 60 {
 		t.Fatalf("%d records", n)
@@ -285,8 +267,7 @@ func TestMassChangeByTimeIsCountedTogether(t *testing.T) {
 	l.checkpoint()
 	cfg := l.guarded(Guard{Name: "prices", Field: "net", MovesPercent: 30, Count: 10})
 	cfg.Rules[0].Data = []byte(strings.Replace(guardRules, `"first(prices, price order qty)"`, `"first(prices, price where from is null or from <= today() order qty)"`, 1))
-	w := l.start(cfg)
-	l.settled(w)
+	w := l.running(cfg)
 	_, before := l.products()
 	l.clock.set(time.Date(2026, 3, 2, 0, 0, 1, 0, time.UTC))
 	l.checkpoint()

@@ -11,35 +11,21 @@ import (
 func TestOverrideLetsPassUntilItsEnd(t *testing.T) {
 	l := newLab(t)
 	l.shop(100)
-	w := l.start(l.guarded(removals()))
-	l.settled(w)
+	w := l.running(l.guarded(removals()))
 	until := l.clock.Now().Add(time.Hour)
 	l.signal(Signal{Override: "removals", OverrideUntil: until})
 	l.eventually("the override", func() bool {
 		hs, err := w.Held(0)
 		return err == nil && len(hs) == 1 && hs[0].OverrideUntil.Equal(until) && hs[0].By == "anna"
 	})
-	for no := range int64(30) {
-		l.del("product", num(no))
-	}
-	l.checkpoint()
-	l.settled(w)
+	l.remove(w, 0, 30)
 	l.want(w, "during the override", 70, 0)
 	w.stop()
-	w = l.start(l.guarded(removals()))
-	l.settled(w)
-	for no := range int64(10) {
-		l.del("product", num(no+30))
-	}
-	l.checkpoint()
-	l.settled(w)
+	w = l.running(l.guarded(removals()))
+	l.remove(w, 30, 10)
 	l.want(w, "after a restart", 60, 0)
 	l.clock.set(until.Add(time.Second))
-	for no := range int64(10) {
-		l.del("product", num(no+40))
-	}
-	l.checkpoint()
-	l.settled(w)
+	l.remove(w, 40, 10)
 	l.want(w, "after its end", 60, 10)
 	// Another one: what is held stays held, though it is evaluated.
 	l.signal(Signal{Override: "all", OverrideUntil: until.Add(time.Hour)})
@@ -61,13 +47,8 @@ func TestHeldSurvivesRestartAndLoss(t *testing.T) {
 		t.Run(fmt.Sprintf("state lost %v", lost), func(t *testing.T) {
 			l := newLab(t)
 			l.shop(100)
-			w := l.start(l.guarded(removals()))
-			l.settled(w)
-			for no := range int64(12) {
-				l.del("product", num(no))
-			}
-			l.checkpoint()
-			l.settled(w)
+			w := l.running(l.guarded(removals()))
+			l.remove(w, 0, 12)
 			for no := range int64(10) {
 				l.put("product", num(no), txt(fmt.Sprintf("wine %d", no)), num(1), num(1))
 			}
@@ -80,8 +61,7 @@ func TestHeldSurvivesRestartAndLoss(t *testing.T) {
 				l.stateDir = t.TempDir()
 			}
 			l.clock.set(l.clock.Now().Add(time.Hour))
-			w = l.start(l.guarded(removals()))
-			l.settled(w)
+			w = l.running(l.guarded(removals()))
 			l.want(w, "after the restart", 100, 2)
 			if f := w.Status().Faults; len(f) != 1 || f[0].What != since {
 				t.Fatalf("faults: %v, before: %v", f, since)
@@ -89,19 +69,13 @@ func TestHeldSurvivesRestartAndLoss(t *testing.T) {
 			// A request that comes while nobody runs.
 			w.stop()
 			l.signal(Signal{Apply: "removals"})
-			w = l.start(l.guarded(removals()))
-			l.settled(w)
+			w = l.running(l.guarded(removals()))
 			l.want(w, "applied", 98, 0)
 			// It is done, for ever: what is held later is not released by it, whatever is lost.
-			for no := range int64(20) {
-				l.del("product", num(no+20))
-			}
-			l.checkpoint()
-			l.settled(w)
+			l.remove(w, 20, 20)
 			w.stop()
 			l.stateDir = t.TempDir()
-			w = l.start(l.guarded(removals()))
-			l.settled(w)
+			w = l.running(l.guarded(removals()))
 			l.want(w, "held after the request", 98, 20)
 		})
 	}
@@ -116,8 +90,7 @@ func TestStopBeforeTheDecision(t *testing.T) {
 		l.put("product", num(no), txt("w"), num(1), num(1))
 	}
 	l.checkpoint()
-	w := l.start(l.guarded(removals()))
-	l.settled(w)
+	w := l.running(l.guarded(removals()))
 	board := w.bound.board
 	board.update(99, func(*member) {})
 	for no := range int64(3) {
@@ -139,8 +112,7 @@ func TestStopBeforeTheDecision(t *testing.T) {
 	})
 	l.want(w, "nothing is decided", n, 0)
 	w.stop()
-	w = l.start(l.guarded(removals()))
-	l.settled(w)
+	w = l.running(l.guarded(removals()))
 	l.want(w, "decided after the restart", n-3, 0)
 }
 
@@ -148,17 +120,11 @@ func TestStopBeforeTheDecision(t *testing.T) {
 func TestGuardTakenAway(t *testing.T) {
 	l := newLab(t)
 	l.shop(100)
-	w := l.start(l.guarded(removals()))
-	l.settled(w)
-	for no := range int64(40) {
-		l.del("product", num(no))
-	}
-	l.checkpoint()
-	l.settled(w)
+	w := l.running(l.guarded(removals()))
+	l.remove(w, 0, 40)
 	l.want(w, "held", 100, 40)
 	w.stop()
-	w = l.start(l.guarded())
-	l.settled(w)
+	w = l.running(l.guarded())
 	l.want(w, "without guards", 60, 0)
 }
 
@@ -170,8 +136,7 @@ func TestSequencesNeverGoBack(t *testing.T) {
 	l := newLab(t)
 	l.shop(products)
 	gs := []Guard{{Name: "removals", Removed: true, Share: 20, AtLeast: 3}, {Name: "prices", Field: "net", MovesPercent: 30, Share: 20, AtLeast: 3}}
-	w := l.start(l.guarded(gs...))
-	l.settled(w)
+	w := l.running(l.guarded(gs...))
 	last := map[int64]int64{}
 	gone := map[int64]bool{}
 	for rev := int64(2); rev < rounds; rev++ {

@@ -260,6 +260,14 @@ type worker struct {
 	stop  func()
 }
 
+// running is start, and waits until everything there is was done.
+func (l *lab) running(cfg Config) *worker {
+	l.t.Helper()
+	w := l.start(cfg)
+	l.settled(w)
+	return w
+}
+
 func (l *lab) start(cfg Config) *worker {
 	l.t.Helper()
 	store, err := OpenStore(l.stateDir, StoreOptions{CacheMB: 8})

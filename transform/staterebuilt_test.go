@@ -12,21 +12,27 @@ import (
 	"shelfstream/schemas"
 )
 
+// inOnePartition writes a rate and n products, all of the first partition, and gives their numbers.
+func (l *lab) inOnePartition(n int) []int64 {
+	l.t.Helper()
+	l.put("rate", num(1), dec(2500))
+	nos := inPartition(0, n)
+	for _, no := range nos {
+		l.product(no, 1)
+	}
+	l.checkpoint()
+	return nos
+}
+
 // TestOldStateIsRebuilt: a state that was away for longer than the topics keep tombstones may hold rows that are gone.
 func TestOldStateIsRebuilt(t *testing.T) {
 	for _, away := range []time.Duration{6 * 24 * time.Hour, 8 * 24 * time.Hour} {
 		t.Run(fmt.Sprint(away), func(t *testing.T) {
 			l := newLabOn(t, compacting)
-			l.put("rate", num(1), dec(2500))
-			nos := inPartition(0, 3)
-			for _, no := range nos {
-				l.product(no, 1)
-			}
-			l.checkpoint()
+			nos := l.inOnePartition(3)
 			cfg := l.config(labRules)
 			cfg.DeleteRetention = 7 * 24 * time.Hour
-			w := l.start(cfg)
-			l.settled(w)
+			w := l.running(cfg)
 			w.stop()
 
 			l.del("product", num(nos[0]))
@@ -37,8 +43,7 @@ func TestOldStateIsRebuilt(t *testing.T) {
 			l.checkpoint()
 			l.eventually("the log forgot the product and its tombstone", func() bool { return l.recordsIn("t.erp.product") == 3 })
 			l.clock.set(l.clock.Now().Add(away))
-			w = l.start(cfg)
-			l.settled(w)
+			w = l.running(cfg)
 			got, _ := l.products()
 			rebuilt := away > cfg.DeleteRetention
 			if _, there := got[fmt.Sprint(nos[0])]; there == rebuilt || !strings.Contains(got[fmt.Sprint(nos[1])], "rev=2") {
@@ -67,8 +72,7 @@ func TestTaskThatNeverCatchesUpGrowsOld(t *testing.T) {
 	l.put("image", num(50), num(nos[1]), num(1), txt("a.jpg"))
 	l.checkpoint()
 	cfg.Registry = g.client()
-	w := l.start(cfg)
-	l.settled(w)
+	w := l.running(cfg)
 
 	// The registry goes, and every few days the task tries; the prices below stand after the image that it cannot read.
 	g.status.Store(500)
@@ -108,13 +112,11 @@ func TestShorterOutputIsSentAgain(t *testing.T) {
 				l.put("price", num(100+no), num(1), dec(1), num(1))
 			}
 			l.checkpoint()
-			w := l.start(l.config(labRules))
-			l.settled(w)
+			w := l.running(l.config(labRules))
 			w.stop()
 			l.deleteTopic(topic)
 			l.reconnect()
-			w = l.start(l.config(labRules))
-			l.settled(w)
+			w = l.running(l.config(labRules))
 			if got, n := l.products(); len(got) != 20 || topic == "t.shop" && n != 20 {
 				t.Errorf("%d products in %d records, want 20", len(got), n)
 			}
@@ -128,14 +130,8 @@ func TestShorterOutputIsSentAgain(t *testing.T) {
 // TestInputThatBeginsLaterRebuilds: the log no longer has the offset where the state ends.
 func TestInputThatBeginsLaterRebuilds(t *testing.T) {
 	l := newLab(t)
-	l.put("rate", num(1), dec(2500))
-	nos := inPartition(0, 4)
-	for _, no := range nos {
-		l.product(no, 1)
-	}
-	l.checkpoint()
-	w := l.start(l.config(labRules))
-	l.settled(w)
+	nos := l.inOnePartition(4)
+	w := l.running(l.config(labRules))
 	w.stop()
 	l.del("product", num(nos[0])) // the state never sees this one
 	l.product(nos[1], 2)
@@ -143,8 +139,7 @@ func TestInputThatBeginsLaterRebuilds(t *testing.T) {
 	l.product(nos[3], 2)
 	l.checkpoint()
 	l.cutTopic("t.erp.product", 0, l.tables["product"].next[0]-3)
-	w = l.start(l.config(labRules))
-	l.settled(w)
+	w = l.running(l.config(labRules))
 	got, _ := l.products()
 	if len(got) != 3 || !strings.Contains(got[fmt.Sprint(nos[3])], "rev=2") {
 		t.Errorf("products %v", got)
@@ -154,20 +149,13 @@ func TestInputThatBeginsLaterRebuilds(t *testing.T) {
 // TestInputMadeAnewRebuilds: a raw topic was deleted and written again, shorter; nothing below the checkpoints' offsets is left to fetch.
 func TestInputMadeAnewRebuilds(t *testing.T) {
 	l := newLab(t)
-	l.put("rate", num(1), dec(2500))
-	nos := inPartition(0, 4)
-	for _, no := range nos {
-		l.product(no, 1)
-	}
-	l.checkpoint()
-	w := l.start(l.config(labRules))
-	l.settled(w)
+	nos := l.inOnePartition(4)
+	w := l.running(l.config(labRules))
 	w.stop()
 	l.recreate("product")
 	l.put("product", num(nos[1]), txt("again"), num(1), num(2))
 	l.checkpoint()
-	w = l.start(l.config(labRules))
-	l.settled(w)
+	w = l.running(l.config(labRules))
 	got, _ := l.products()
 	if len(got) != 1 || !strings.Contains(got[fmt.Sprint(nos[1])], "title=again rev=2 net=1.01") {
 		t.Errorf("products %v", got)
@@ -213,13 +201,11 @@ func TestOtherTablesRebuildTheState(t *testing.T) {
 		l.put("photo", num(70+int64(i)), num(no), num(1), txt("new.jpg"))
 	}
 	l.checkpoint()
-	w := l.start(l.config(labRules))
-	l.settled(w)
+	w := l.running(l.config(labRules))
 	w.stop()
 	cfg := l.config(labRules)
 	cfg.View.Children[1].Topic = "t.erp.photo"
-	w = l.start(cfg)
-	l.settled(w)
+	w = l.running(cfg)
 	got, _ := l.products()
 	for _, no := range nos {
 		if p := got[fmt.Sprint(no)]; !strings.Contains(p, "images=[{new.jpg}]") {
@@ -237,13 +223,11 @@ func TestOtherOrderEvaluatesAgain(t *testing.T) {
 	l.put("image", num(51), num(1), num(2), txt("b.jpg"))
 	l.checkpoint()
 	rules := strings.Replace(labRules, "      order: [pos]\n", "", 1)
-	w := l.start(l.config(rules))
-	l.settled(w)
+	w := l.running(l.config(rules))
 	w.stop()
 	cfg := l.config(rules)
 	cfg.View.Children[1].OrderBy[0].Desc = true
-	w = l.start(cfg)
-	l.settled(w)
+	w = l.running(cfg)
 	if got, _ := l.products(); !strings.Contains(got["1"], "images=[{b.jpg}, {a.jpg}]") {
 		t.Errorf("product 1: %s", got["1"])
 	}
@@ -277,8 +261,7 @@ func TestParkedTopicIsRestored(t *testing.T) {
 		l.put("price", num(no), num(1), dec(1000), num(1))
 	}
 	l.checkpoint()
-	w := l.start(l.config(labRules))
-	l.settled(w)
+	w := l.running(l.config(labRules))
 	if _, n := l.parkedRecords(); n != 3 || w.Status().Parked != 3 {
 		t.Fatalf("%d records, %d parked, want 3", n, w.Status().Parked)
 	}
@@ -290,8 +273,7 @@ func TestParkedTopicIsRestored(t *testing.T) {
 	l.checkpoint()
 	l.stateDir = t.TempDir()
 	l.clock.set(began.Add(time.Hour))
-	w = l.start(l.config(labRules))
-	l.settled(w)
+	w = l.running(l.config(labRules))
 	newest, n := l.parkedRecords()
 	if n != 5 || len(newest) != 1 || w.Status().Parked != 1 {
 		t.Fatalf("%d records, newest %v, %d parked; want two tombstones more and one product", n, newest, w.Status().Parked)
@@ -309,12 +291,7 @@ func TestStopBetweenApplyingAndEmitting(t *testing.T) {
 	for _, limit := range []int{0, 3} {
 		t.Run(fmt.Sprintf("dirtyLimit %d", limit), func(t *testing.T) {
 			l := newLab(t)
-			l.put("rate", num(1), dec(2500))
-			nos := inPartition(0, 10)
-			for _, no := range nos {
-				l.product(no, 1)
-			}
-			l.checkpoint()
+			nos := l.inOnePartition(10)
 			cfg := l.config(labRules)
 			cfg.dirtyLimit = limit
 			ctx := context.Background()
@@ -327,8 +304,7 @@ func TestStopBetweenApplyingAndEmitting(t *testing.T) {
 			task.close()
 			check(t, task.store.Close())
 
-			w := l.start(cfg)
-			l.settled(w)
+			l.running(cfg)
 			if got, n := l.products(); len(got) != len(nos) || n != len(nos) {
 				t.Errorf("%d products in %d records, want %d", len(got), n, len(nos))
 			}

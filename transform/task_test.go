@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -326,30 +325,11 @@ func TestTakeOverGoesByTheNewestCheckpoint(t *testing.T) {
 	l.settled(w)
 	w.stop()
 
-	l.stateDir = t.TempDir()
-	cfg := l.config(labRules)
-	store, err := OpenStore(l.stateDir, StoreOptions{CacheMB: 8})
-	check(t, err)
-	defer store.Close()
-	cfg.Store = store
-	r, err := NewRunner(cfg)
-	check(t, err)
-	b, err := r.bind(t.Context())
-	check(t, err)
+	r, b := l.newcomer(l.config(labRules))
 	b.frontier.add(writer{"t.erp.checkpoints", 0}, 0, known{
 		cut: cut{{"t.erp.checkpoints", 0}}, checkpoint: &schemas.Checkpoint{Source: "erp", Position: "0/1", CommitTimeUS: 1, WrittenUS: 1, Topics: first},
 	})
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() {
-		done <- r.generation(ctx, b, kafka.Generation{Assignment: map[string][]int32{"t.erp.product": {0, 1}}})
-	}()
-	r.mu.Lock()
-	r.bound = b
-	r.mu.Unlock()
-	l.settled(&worker{Runner: r})
-	cancel()
-	check(t, <-done)
+	l.takesOver(r, b)
 	if got, n := l.products(); n != 1 || !strings.Contains(got["1"], "rev=2") {
 		t.Fatalf("%d records, product 1: %s", n, got["1"])
 	}

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -93,16 +92,9 @@ func (f *faultWorld) startLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeServer(t, b.Close) })
-	if f.client, err = kafka.Open(kafka.Config{Brokers: []string{b.Addr()}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, f.client.Close) })
-	r, err := startRegistry(t.Context(), f.client, registryConfig{topic: "_schemas", listen: "127.0.0.1:0", owner: true}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, func() error { return r.Close(context.Background()) }) })
-	f.proxy(t, "registry", strings.TrimPrefix(r.url, "http://"))
+	var url string
+	f.client, url = registryOn(t, b.Addr())
+	f.proxy(t, "registry", strings.TrimPrefix(url, "http://"))
 	f.env["BROKER"], f.env["REGISTRY"] = b.Addr(), "http://"+f.proxies["registry"].Addr()
 }
 

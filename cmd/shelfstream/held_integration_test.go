@@ -5,15 +5,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"shelfstream/internal/kafka"
-	"shelfstream/internal/testenv"
 	"shelfstream/status"
 	"shelfstream/transform"
 )
@@ -216,22 +213,7 @@ func (w *world) parkedAndBack(t *testing.T, file string) {
 // TestHeldOnKafka: two transforms share the view on a broker; requests are written to the log by a process that has neither.
 func TestHeldOnKafka(t *testing.T) {
 	w := newWorld(t)
-	broker, err := testenv.StartBroker(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, broker.Close) })
-	client, err := kafka.Open(kafka.Config{Brokers: []string{broker.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, client.Close) })
-	registry, err := startRegistry(t.Context(), client, registryConfig{topic: "_schemas", listen: "127.0.0.1:0", owner: true}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, func() error { return registry.Close(t.Context()) }) })
-	log := fmt.Sprintf(`{ brokers: ["%s"], registry: { url: "%s" } }`, broker.Addr(), registry.url)
+	log, client := sharedLog(t)
 	var logs []*shell
 	for _, stage := range []string{"capture", "transform", "transform", "sink"} {
 		s, _ := begin(t, w.env, stage, "-config", w.guarded(t, log))

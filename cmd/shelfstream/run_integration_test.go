@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +15,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"shelfstream/internal/kafka"
-	"shelfstream/internal/testenv"
 	"shelfstream/status"
 )
 
@@ -253,27 +250,13 @@ func TestRunFromERPToShop(t *testing.T) {
 // TestStagesInProcessesOfTheirOwn runs capture, two transforms and two sinks beside each other on one broker and one registry.
 func TestStagesInProcessesOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
-	broker, err := testenv.StartBroker(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, broker.Close) })
-	client, err := kafka.Open(kafka.Config{Brokers: []string{broker.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, client.Close) })
-	registry, err := startRegistry(t.Context(), client, registryConfig{topic: "_schemas", listen: "127.0.0.1:0", owner: true}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, func() error { return registry.Close(context.Background()) }) })
+	log, _ := sharedLog(t)
 
 	var logs []*shell
 	var stops []func()
 	for _, stage := range []string{"capture", "transform", "transform", "sink", "sink"} {
 		// Each process has a folder, and so a state, of its own.
-		file := w.config(t, fmt.Sprintf(`{ brokers: ["%s"], registry: { url: "%s" } }`, broker.Addr(), registry.url))
+		file := w.config(t, log)
 		s, stop := begin(t, w.env, stage, "-config", file)
 		logs, stops = append(logs, s), append(stops, stop)
 	}

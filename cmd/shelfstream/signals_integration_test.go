@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,12 +84,7 @@ func TestTerminates(t *testing.T) {
 	})
 	t.Run("log stalls", func(t *testing.T) {
 		w := newWorld(t)
-		broker, err := testenv.StartEmbedded(t.Context(), "", 15*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { closeServer(t, broker.Close) })
-		p, file := w.launch(t, fmt.Sprintf(`{ brokers: ["%s"], registry: { listen: "127.0.0.1:0" } }`, broker.Addr()))
+		broker, p, file := w.launchOnBroker(t)
 		if err := broker.Pause(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -136,12 +130,7 @@ func (w *world) terminate(t *testing.T, p *testenv.Process) {
 // TestSecondSignalEndsAtOnce: while a clean end waits for a log that does not answer, a second signal ends the process, and nothing is lost by it.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	w := newWorld(t)
-	broker, err := testenv.StartEmbedded(t.Context(), "", 15*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, broker.Close) })
-	p, file := w.launch(t, fmt.Sprintf(`{ brokers: ["%s"], registry: { listen: "127.0.0.1:0" } }`, broker.Addr()))
+	broker, p, file := w.launchOnBroker(t)
 	if err := broker.Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
