@@ -34,15 +34,17 @@ const (
 	Opened   Reason = "opened"
 	Reminder Reason = "reminder" // a later step, a repeat, or acknowledged and not solved
 	AllClear Reason = "all clear"
+	Several  Reason = "several" // more than one person may get in a while: several messages summed up
 )
 
 // Message is one message to one person over one channel, or the next channel where that fails.
 type Message struct {
 	// ID is the same each time this message is tried: incident, reason, loop, step, person.
-	ID       string
-	Reason   Reason
-	Person   string
-	Channels []string // to try in this order
-	Step     int
-	Loop     int
+	ID     string `json:"id"`
+	Reason Reason `json:"reason"`
+	// Person is the name of a person, or of a channel that is told itself, such as a chat room.
+	Person   string   `json:"person"`
+	Channels []string `json:"channels"` // to try in this order
+	Step     int      `json:"step"`
+	Loop     int      `json:"loop"`
 }
