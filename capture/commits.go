@@ -39,6 +39,7 @@ type commits struct {
 	previous *schemas.Checkpoint
 	err      error
 	settled  chan struct{} // closed and replaced whenever a checkpoint ended
+	tally    tally         // of the commits without a checkpoint
 
 	wanted atomic.Bool
 	jobs   chan job      // capacity 1, filled only while busy
@@ -53,6 +54,7 @@ type job struct {
 	commit Commit
 	mark   *kafka.Mark
 	open   []openRecords
+	tally  tally
 	begun  time.Time
 }
 
@@ -72,7 +74,9 @@ func (c *commits) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case j := <-c.jobs:
+			before := c.checkpoint()
 			err := c.write(ctx, j)
+			c.exchanged(&j, before, c.checkpoint())
 			c.end(err)
 			if err != nil {
 				return err
@@ -94,6 +98,13 @@ func (c *commits) failure() error {
 	return c.err
 }
 
+// checkpoint is the newest one that is acknowledged.
+func (c *commits) checkpoint() *schemas.Checkpoint {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.previous
+}
+
 // begin enters a transaction.
 func (c *commits) begin() error {
 	c.mu.Lock()
@@ -102,10 +113,11 @@ func (c *commits) begin() error {
 	return c.err
 }
 
-// commit leaves the transaction. It is called by the source's goroutine and never waits for the brokers.
-func (c *commits) commit(n Commit) error {
+// commit leaves the transaction, whose rows were as given. It is called by the source's goroutine and never waits for the brokers.
+func (c *commits) commit(n Commit, rows *tally) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tally.merge(rows)
 	c.vector.commit() // under the lock: between transactions run looks at it too
 	c.inTx = false
 	if c.err != nil {
@@ -161,8 +173,8 @@ func (c *commits) tryLocked() time.Duration {
 // startLocked takes the mark. Only the source's goroutine may call it inside a transaction.
 func (c *commits) startLocked() {
 	c.last = c.cfg.Now()
-	j := job{commit: *c.pending, open: c.vector.open(), mark: c.producer.Mark(), begun: c.last}
-	c.pending, c.busy = nil, true
+	j := job{commit: *c.pending, open: c.vector.open(), mark: c.producer.Mark(), tally: c.tally, begun: c.last}
+	c.pending, c.busy, c.tally = nil, true, tally{}
 	c.wanted.Store(false)
 	c.jobs <- j
 }

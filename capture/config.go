@@ -13,6 +13,7 @@ import (
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/retry"
 	"shelfstream/schemas/registry"
+	"shelfstream/status/exchange"
 )
 
 // RunnerConfig is what a Runner works with. Required: Pipeline, Source, Tables, Partitions, Client, Registry, NewSource.
@@ -52,6 +53,8 @@ type RunnerConfig struct {
 	RetryWait, PreflightWait retry.Backoff
 	// SessionTimeout is how long a worker may be silent before another takes the source over; 0 = the group's default.
 	SessionTimeout time.Duration
+	// Exchanges takes what was spoken with the source; nil = nobody wants to know.
+	Exchanges exchange.Log
 	// Compression of the raw topics' batches; the zero value is the producer's default.
 	Compression kafka.Compression
 	// Now is the clock; nil = time.Now.

@@ -102,6 +102,7 @@ func (r *Runner) own(ctx context.Context) error {
 			if s.commits.previous != before {
 				attempt, r.lost = 0, false
 			}
+			r.brokeOff(ctx, err, attempt)
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -126,6 +126,7 @@ func (s *session) read(ctx context.Context, source Source) error {
 	}
 	s.r.state.set(status.StatePositionLost, "waits for a resnapshot of all tables", faults)
 	s.r.cfg.Logger.Error("position lost", "error", faults)
+	s.r.brokeOff(ctx, faults, 0)
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
@@ -134,6 +135,7 @@ func (s *session) read(ctx context.Context, source Source) error {
 func (s *session) preflight(ctx context.Context, source Source) error {
 	shown := ""
 	for attempt := 0; ; attempt++ {
+		begun := s.r.cfg.Now()
 		all, err := source.Preflight(ctx)
 		if err != nil {
 			return fmt.Errorf("look the source over: %w", err)
@@ -149,6 +151,7 @@ func (s *session) preflight(ctx context.Context, source Source) error {
 				lost = true
 			}
 		}
+		s.preflighted(begun, attempt, faults)
 		if len(faults) == 0 {
 			return nil
 		}

@@ -298,6 +298,9 @@ func (s *snapshot) End(ctx context.Context, c Commit) error {
 	if err := w.commits.settle(ctx, c); err != nil {
 		return err
 	}
+	for _, t := range s.tables {
+		s.told(t, c.Position)
+	}
 	w.snapshot = nil
 	w.state.heard.Store(w.cfg.Now().UnixNano())
 	w.state.snapshotEnds(w.cfg.Now())

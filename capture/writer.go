@@ -36,6 +36,7 @@ type writer struct {
 
 	// of the source's goroutine
 	enc         *encoder
+	tally       tally
 	inTx        bool
 	transaction string
 	snapshot    *snapshot
@@ -189,6 +190,11 @@ func (w *writer) Change(ctx context.Context, h Handle, op Op, row, before []sche
 	w.enc.meta(at)
 	w.metrics.row(op)
 	w.state.records.Add(1)
+	if row == nil {
+		w.tally.sample(w.cfg, t, before)
+	} else {
+		w.tally.sample(w.cfg, t, row)
+	}
 	switch op {
 	case OpDelete:
 		if before == nil {
@@ -275,6 +281,7 @@ func (w *writer) produce(ctx context.Context, t *tableShape, partition int32, r 
 		return fmt.Errorf("produce to %s/%d: %w", t.state.topic, partition, err)
 	}
 	w.vector.count(t.state, partition)
+	w.tally.bytes += int64(len(r.Key) + len(r.Value))
 	return nil
 }
 
@@ -297,5 +304,5 @@ func (w *writer) Commit(_ context.Context, c Commit) error {
 		w.metrics.transactions.Inc()
 	}
 	w.inTx = false
-	return w.commits.commit(c)
+	return w.commits.commit(c, &w.tally)
 }

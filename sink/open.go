@@ -12,7 +12,9 @@ import (
 // open takes a partition over, finishes what was asked of it (a replay, a comparison of all keys) and begins to read it.
 func (w *worker) open(ctx context.Context, p *partition) error {
 	r := w.r
+	begun := r.cfg.Now()
 	s, err := r.cfg.Target.Open(ctx, p.Partition)
+	r.opened(ctx, p, begun, err)
 	if err != nil {
 		if ctx.Err() != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"shelfstream/schemas"
 	"shelfstream/schemas/registry"
 	"shelfstream/status"
+	"shelfstream/status/exchange"
 )
 
 // RunnerConfig says what a runner does. Pipeline, Sink, Views, Client, Registry and Target are required.
@@ -52,6 +53,9 @@ type RunnerConfig struct {
 
 	// SessionTimeout and Heartbeat are the consumer group's; 0 means its defaults.
 	SessionTimeout, Heartbeat time.Duration
+
+	// Exchanges takes what was spoken with the target; nil = nobody wants to know.
+	Exchanges exchange.Log
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -172,7 +176,9 @@ func (r *Runner) prepare(ctx context.Context, first bool) ([]View, error) {
 		views, err := r.shapes(ctx)
 		var faults fault.List
 		if err == nil {
+			begun := r.cfg.Now()
 			faults, err = r.cfg.Target.Check(ctx, views)
+			r.checked(ctx, begun, attempt, faults, err)
 		}
 		switch {
 		case ctx.Err() != nil:

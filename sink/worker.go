@@ -238,10 +238,12 @@ func (w *worker) decode(ctx context.Context, p *partition, next int64) (*Batch, 
 // apply applies a batch, repeated until the target takes it; ErrLost and the end of ctx end that. taken is the number of new records it stands for.
 func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) ([]Parked, error) {
 	r := w.r
+	was := p.session.Place().Next
 	for attempt := 0; ; attempt++ {
 		start := r.cfg.Now()
 		parked, err := p.session.Apply(ctx, b)
 		if err == nil {
+			w.gave(p, b, was, parked, taken, attempt, start)
 			w.applied(ctx, p, b, parked, taken, start)
 			return parked, nil
 		}
@@ -255,6 +257,7 @@ func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) (
 			quiet = attempt < 3 // the way of things in a shop that others write as well
 		}
 		if !quiet {
+			w.refused(p, b, was, taken, attempt, start, err)
 			r.trouble(ctx, fmt.Errorf("apply %d records of %s: %w", len(b.Records), p.Partition, err))
 		}
 		if err := r.cfg.Backoff.Wait(ctx, attempt); err != nil {
