@@ -81,7 +81,7 @@ func lastCheckpoint(ctx context.Context, client *kafka.Client, topic string) (*s
 	}
 	if err != nil {
 		return nil, n, &fault.Fault{
-			Class: fault.Runtime, Where: fmt.Sprintf("%s/0@%d", topic, r.Offset), What: "this record is not a checkpoint",
+			Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("%s/0@%d", topic, r.Offset), What: "this record is not a checkpoint",
 			Fix: "see who else writes to this topic; only the capture worker of the source may", Err: err,
 		}
 	}

@@ -35,7 +35,7 @@ type contents struct {
 func openContents(scratch string) (*contents, error) {
 	fail := func(err error) error {
 		return &fault.Fault{
-			Class: fault.Environment, Where: "scratch directory " + scratch, What: "temporary files for the comparison with the topic cannot be written",
+			Class: fault.Environment, Cause: fault.DiskUnusable, Where: "scratch directory " + scratch, What: "temporary files for the comparison with the topic cannot be written",
 			Fix: "make room there, or name another directory for temporary files", Err: err,
 		}
 	}
@@ -126,7 +126,7 @@ func (l *loader) take(r *kafka.Record) error {
 	frame, body := splitFrame(r.Key)
 	if frame == nil {
 		return &fault.Fault{
-			Class: fault.Runtime, Where: fmt.Sprintf("partition %d, offset %d", l.partition, r.Offset), What: "this record was not written by capture",
+			Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("partition %d, offset %d", l.partition, r.Offset), What: "this record was not written by capture",
 			Fix: "see who else writes to this topic; delete such records with a tombstone, or the topic, and capture goes on by itself",
 		}
 	}

@@ -33,7 +33,7 @@ func lostFault(pipeline, source string, err error) *fault.Fault {
 	}
 	what := "the position in the source's log is lost; changes may be missing, so nothing is captured until every table is read again"
 	return &fault.Fault{
-		Class: fault.Environment, Where: pipeline + "." + source, What: what,
+		Class: fault.Environment, Cause: fault.SourcePositionLost, Where: pipeline + "." + source, What: what,
 		Fix: "shelfstream capture resnapshot -source " + source, Err: err,
 	}
 }

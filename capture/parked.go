@@ -19,12 +19,13 @@ import (
 // Parked is a row that cannot be written to its topic, with the reason: the value of a record of the parked topic. The topic keeps the row's
 // last good version, if there was one under the same key and in the same partition.
 type Parked struct {
-	Table string    `json:"table"`
-	Key   string    `json:"key"` // table and key columns, for people
-	Where string    `json:"where"`
-	What  string    `json:"what"`
-	Fix   string    `json:"fix"`
-	Since time.Time `json:"since"`
+	Table string      `json:"table"`
+	Key   string      `json:"key"` // table and key columns, for people
+	Cause fault.Cause `json:"cause,omitempty"`
+	Where string      `json:"where"`
+	What  string      `json:"what"`
+	Fix   string      `json:"fix"`
+	Since time.Time   `json:"since"`
 	// Position and Transaction are the newest change's that could not be written.
 	Position    Position `json:"position,omitempty"`
 	Transaction string   `json:"transaction,omitempty"`
@@ -33,7 +34,7 @@ type Parked struct {
 }
 
 func (p *Parked) fault() *fault.Fault {
-	return &fault.Fault{Class: fault.Runtime, Where: p.Where, What: p.What, Fix: p.Fix}
+	return &fault.Fault{Class: fault.Runtime, Cause: p.Cause, Where: p.Where, What: p.What, Fix: p.Fix}
 }
 
 const (
@@ -73,7 +74,7 @@ func loadParking(ctx context.Context, cfg *RunnerConfig, p *kafka.Producer) (*pa
 		row := &parkedRow{}
 		if err := json.Unmarshal(r.Value, &row.Parked); err != nil {
 			return &fault.Fault{
-				Class: fault.Runtime, Where: fmt.Sprintf("%s/0@%d", topic, r.Offset), What: "this record is no parked row",
+				Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("%s/0@%d", topic, r.Offset), What: "this record is no parked row",
 				Fix: "see who else writes to this topic; only the capture worker of the source may", Err: err,
 			}
 		}
@@ -118,7 +119,7 @@ func (k *parking) park(ctx context.Context, t *tableShape, row []schemas.Value, 
 		why.fix = fmt.Sprintf("correct the value in the source, and the row is written by itself; or leave the column out under columns, and then shelfstream capture resnapshot -source %s -table %s", k.cfg.Source, t.state.table)
 	}
 	p := &parkedRow{seen: by, Parked: Parked{
-		Table: t.state.table, Key: shown, Where: t.state.topic + ": row " + shown, What: "the row is parked: " + why.Error(), Fix: why.fix,
+		Table: t.state.table, Key: shown, Cause: why.cause(), Where: t.state.topic + ": row " + shown, What: "the row is parked: " + why.Error(), Fix: why.fix,
 		Since: k.cfg.Now().UTC(), Position: at.Position, Transaction: at.Transaction, Bytes: why.bytes,
 	}}
 	k.mu.Lock()
@@ -127,7 +128,7 @@ func (k *parking) park(ctx context.Context, t *tableShape, row []schemas.Value, 
 	} else if len(k.rows) >= mostParked {
 		k.mu.Unlock()
 		return &fault.Fault{
-			Class: fault.Runtime, Where: p.Where, What: fmt.Sprintf("%d rows are parked already, so it is not single rows that are bad", mostParked),
+			Class: fault.Runtime, Cause: fault.RowsTooMany, Where: p.Where, What: fmt.Sprintf("%d rows are parked already, so it is not single rows that are bad", mostParked),
 			Fix: "look at " + k.cfg.parkedTopic() + " for the reasons; " + why.fix, Err: why,
 		}
 	}
@@ -229,6 +230,14 @@ func (r *refusal) Error() string {
 
 // Unwrap gives the cause.
 func (r *refusal) Unwrap() error { return r.err }
+
+// cause names it in the catalogue.
+func (r *refusal) cause() fault.Cause {
+	if r.bytes > 0 {
+		return fault.KafkaTooLarge
+	}
+	return fault.RowUnwritable
+}
 
 // refused finds the refusal in an error of a record; other errors come back.
 func refused(err error) (*refusal, error) {

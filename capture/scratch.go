@@ -23,7 +23,7 @@ const scratchLock = "lock"
 func openScratch(parent, name string) (*scratch, error) {
 	fail := func(err error) error {
 		return &fault.Fault{
-			Class: fault.Environment, Where: "scratch directory " + parent, What: "temporary files cannot be written there",
+			Class: fault.Environment, Cause: fault.DiskUnusable, Where: "scratch directory " + parent, What: "temporary files cannot be written there",
 			Fix: "make room, give the right to write, or name another directory for temporary files", Err: err,
 		}
 	}

@@ -82,7 +82,7 @@ func readRequests(ctx context.Context, cfg *RunnerConfig, from int64, warn func(
 	err = cfg.Client.Scan(ctx, topic, 0, r.next, end, func(rec *kafka.Record) error {
 		if err := r.take(cfg, rec); err != nil {
 			warn(&fault.Fault{
-				Class: fault.Runtime, Where: fmt.Sprintf("%s/0@%d", topic, rec.Offset), What: "this request is not understood and passed over",
+				Class: fault.Runtime, Cause: fault.SignalForeign, Where: fmt.Sprintf("%s/0@%d", topic, rec.Offset), What: "this request is not understood and passed over",
 				Fix: "ask with shelfstream capture resnapshot", Err: err,
 			})
 		}

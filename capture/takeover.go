@@ -180,7 +180,7 @@ func checkEnds(topic string, next, ends []int64) error {
 	for p := range next {
 		if p >= len(ends) || next[p] > ends[p] {
 			return &fault.Fault{
-				Class: fault.Environment, Where: topic,
+				Class: fault.Environment, Cause: fault.TopicLost, Where: topic,
 				What: fmt.Sprintf("the topic ends before offset %d of partition %d, up to which a checkpoint says it was written: it was deleted, or the brokers lost records", next[p], p),
 				Fix:  "delete the source's checkpoint topic too, and everything is read again",
 			}

@@ -265,7 +265,7 @@ func (w *writer) remove(ctx context.Context, t *tableShape, row []schemas.Value)
 		for _, c := range t.route {
 			if row[c].IsNull() && !t.table.Columns[c].Nullable {
 				return &fault.Fault{
-					Class: fault.Environment, Where: t.state.topic + ": table " + t.state.table,
+					Class: fault.Environment, Cause: fault.SourceOldRow, Where: t.state.topic + ": table " + t.state.table,
 					What: "a deleted row came without its column " + t.table.Columns[c].Name + ", which chooses the partition",
 					Fix:  "make the source log whole old rows of this table (shelfstream check -connect names the statement), then shelfstream capture resnapshot -source " + w.cfg.Source,
 				}

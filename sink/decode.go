@@ -86,7 +86,7 @@ func (d *decoders) tombstone(ctx context.Context, rec *kafka.Record, keyID int32
 
 func (d *decoders) unreadable(rec *kafka.Record, what string) *fault.Fault {
 	return &fault.Fault{
-		Class: fault.Runtime, What: what,
+		Class: fault.Runtime, Cause: fault.TopicForeign, What: what,
 		Fix: fmt.Sprintf("find out who else writes to %s; the next change of the product replaces the record; "+sendAnew, d.view.Topic),
 	}
 }
@@ -161,7 +161,7 @@ func (d *decoders) compile(ctx context.Context, keyID, id int32) (valueDecoder, 
 }
 
 func (d *decoders) useless(id int32, what string, err error) *fault.Fault {
-	return &fault.Fault{Class: fault.Runtime, What: fmt.Sprintf("its schema %d %s", id, what), Fix: "the next change of the product replaces the record; " + sendAnew, Err: err}
+	return &fault.Fault{Class: fault.Runtime, Cause: fault.TopicShape, What: fmt.Sprintf("its schema %d %s", id, what), Fix: "the next change of the product replaces the record; " + sendAnew, Err: err}
 }
 
 // sendAnew makes transform compare its products with what the topic has: a replay would read the same records again.
@@ -172,7 +172,7 @@ func (d *decoders) schema(ctx context.Context, id int32) (string, error) {
 	text, err := d.registry.Schema(ctx, id)
 	if errors.Is(err, registry.ErrNotFound) {
 		return "", &fault.Fault{
-			Class: fault.Runtime, What: fmt.Sprintf("its schema %d is not in the registry", id),
+			Class: fault.Runtime, Cause: fault.RegistryMissing, What: fmt.Sprintf("its schema %d is not in the registry", id),
 			Fix: "let log.registry name the registry that the writer of the topic uses; the record is tried again by itself",
 		}
 	}

@@ -110,7 +110,7 @@ func (r *Runner) positionLost(p *partition, place Place, end int64) *fault.Fault
 		return nil
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Where: fmt.Sprintf("sink %s: %s", r.cfg.Sink, p.Partition),
+		Class: fault.Environment, Cause: fault.ShopPositionLost, Where: fmt.Sprintf("sink %s: %s", r.cfg.Sink, p.Partition),
 		What: fmt.Sprintf("the target has everything up to offset %d, and the topic ends at %d: it was made anew, or its end was lost", seen, end),
 		Fix:  fmt.Sprintf("restore the topic; or, if what it holds now is right, run shelfstream replay %s -to beginning -prune, which also removes what the topic does not have", r.cfg.Sink),
 	}

@@ -30,7 +30,7 @@ func (r *Runner) prune(ctx context.Context, v View, asked bool) error {
 	t, ok := r.cfg.Target.(Pruner)
 	if !ok {
 		return &fault.Fault{
-			Class: fault.Environment, Where: "sink " + r.cfg.Sink, What: "deletions may have been missed, and this kind of target cannot list its keys",
+			Class: fault.Environment, Cause: fault.Bug, Where: "sink " + r.cfg.Sink, What: "deletions may have been missed, and this kind of target cannot list its keys",
 			Fix: "compare it by hand",
 		}
 	}
@@ -161,7 +161,7 @@ func (c *comparison) fault() *fault.Fault {
 		some += ", …"
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Where: fmt.Sprintf("sink %s: view %s", c.r.cfg.Sink, c.view.Name),
+		Class: fault.Environment, Cause: fault.ShopOthers, Where: fmt.Sprintf("sink %s: view %s", c.r.cfg.Sink, c.view.Name),
 		What: fmt.Sprintf("the target has %d keys that %s does not have (%s): rows of others, or products that went while the sink was away for longer than the topic keeps deletions", c.others, c.view.Topic, some),
 		Fix:  fmt.Sprintf("nothing is removed unasked. If they are to go: shelfstream replay %s -view %s -to 1h -prune; if they are to stay: keep_others: true for the table", c.r.cfg.Sink, c.view.Name),
 	}

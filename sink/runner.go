@@ -223,11 +223,19 @@ func (r *Runner) shapes(ctx context.Context) ([]View, error) {
 	return views, nil
 }
 
+// causeOf is the cause of an error that is no fault.
+func causeOf(err error) fault.Cause {
+	if errors.Is(err, ErrContention) {
+		return fault.MySQLLocked
+	}
+	return fault.Unexpected
+}
+
 // trouble shows and logs an error that is worth another try. It is logged once until something else happens.
 func (r *Runner) trouble(ctx context.Context, err error) {
 	faults := fault.All(err)
 	if len(faults) == 0 {
-		faults = fault.List{{Class: fault.Runtime, Where: "sink " + r.cfg.Sink, What: "an attempt failed and is repeated", Err: err}}
+		faults = fault.List{{Class: fault.Runtime, Cause: causeOf(err), Where: "sink " + r.cfg.Sink, What: "an attempt failed and is repeated", Err: err}}
 	}
 	if r.board.trouble(status.StateRetrying, err.Error(), faults, r.cfg.Now()) {
 		r.cfg.Logger.WarnContext(ctx, "sink: retrying", "sink", r.cfg.Sink, "error", err)

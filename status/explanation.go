@@ -105,7 +105,8 @@ type Parked struct {
 	Topic     string `json:"topic,omitempty"`
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
-	// Where, What and Fix are the fault's.
+	// Cause, Where, What and Fix are the fault's.
+	Cause string    `json:"cause,omitempty"`
 	Where string    `json:"where,omitempty"`
 	What  string    `json:"what"`
 	Fix   string    `json:"fix,omitempty"`

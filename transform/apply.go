@@ -51,14 +51,14 @@ func (t *task) decodeKey(in *input, framed []byte) ([]schemas.Value, error) {
 // reject leaves out a record that nobody can read, and says so: it is not ours, and the others go on.
 func (t *task) reject(in *input, partition int32, r *kafka.Record, err error) error {
 	fl := &fault.Fault{
-		Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", in.topic, partition, r.Offset), What: "this record is not a row of the table",
+		Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("%s/%d@%d", in.topic, partition, r.Offset), What: "this record is not a row of the table",
 		Fix: "see who else writes to this topic; rows written by capture are not affected, and the record itself stays in the topic", Err: err,
 	}
 	t.metrics.rejected.Inc()
 	t.log.Error("record left out", "where", fl.Where, "error", fl)
 	t.watch.set(func(o *observer) {
 		if len(o.rejected) < 20 {
-			o.rejected = append(o.rejected, fl.Error())
+			o.rejected = append(o.rejected, fl)
 		}
 	})
 	return nil

@@ -135,7 +135,7 @@ func (f *frontier) take(s stream, r *kafka.Record) error {
 	k, n, err := parseCheckpoint(s, r)
 	if err != nil {
 		return &fault.Fault{
-			Class: fault.Runtime, Where: fmt.Sprintf("%s/0@%d", s.topic, r.Offset), What: "this record is not a checkpoint",
+			Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("%s/0@%d", s.topic, r.Offset), What: "this record is not a checkpoint",
 			Fix: "see who else writes to this topic; only the capture worker of the source, or the tasks of the view, may", Err: err,
 		}
 	}

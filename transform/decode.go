@@ -86,7 +86,7 @@ func (d *decoders) forID(ctx context.Context, in *input, id int32) (valueDecoder
 		r, err := schemas.CompileResolver(writer, in.table)
 		if err != nil {
 			return nil, &rowError{&fault.Fault{
-				Class: fault.Runtime, Where: in.topic, What: fmt.Sprintf("rows written under schema %d cannot be read as the table is now", id),
+				Class: fault.Runtime, Cause: fault.TopicShape, Where: in.topic, What: fmt.Sprintf("rows written under schema %d cannot be read as the table is now", id),
 				Fix: "run `shelfstream capture resnapshot` for this table, so that every row is written in its present shape", Err: err,
 			}}
 		}

@@ -20,12 +20,13 @@ import (
 // ParkedProduct is the value of a record of the parked topic: why the shop keeps its last good version of a product. The product is parked (a rule or a
 // field stopped it), or guards hold its change.
 type ParkedProduct struct {
-	View  string    `json:"view"`
-	Key   string    `json:"key"`
-	Where string    `json:"where"`
-	What  string    `json:"what"`
-	Fix   string    `json:"fix,omitempty"`
-	Since time.Time `json:"since"`
+	View  string      `json:"view"`
+	Key   string      `json:"key"`
+	Cause fault.Cause `json:"cause,omitempty"`
+	Where string      `json:"where"`
+	What  string      `json:"what"`
+	Fix   string      `json:"fix,omitempty"`
+	Since time.Time   `json:"since"`
 	// Held are the guards that hold the product, Before and After what one of them would let happen to it.
 	Held   []string `json:"held,omitempty"`
 	Before string   `json:"before,omitempty"`
@@ -38,7 +39,7 @@ type ParkedProduct struct {
 
 // Status is the part of it that every stage can say of what it holds.
 func (p *ParkedProduct) Status() status.Parked {
-	return status.Parked{Key: p.Key, Where: p.Where, What: p.What, Fix: p.Fix, Since: p.Since}
+	return status.Parked{Key: p.Key, Cause: string(p.Cause), Where: p.Where, What: p.What, Fix: p.Fix, Since: p.Since}
 }
 
 func (t *task) fact(product []byte, slot byte) []byte {
@@ -84,11 +85,24 @@ func parkReason(cause error) (where, what, fix string) {
 	return where, cause.Error(), fix
 }
 
+// parkCause names the reason in the catalogue.
+func parkCause(reason error) fault.Cause {
+	if fs := fault.All(reason); len(fs) > 0 && fs[0].Cause != "" {
+		return fs[0].Cause
+	}
+	var ce *schemas.ColumnError
+	if errors.As(reason, &ce) {
+		return fault.RulesValue // of no size that its field can have
+	}
+	return fault.Unexpected
+}
+
 // park holds a product back with the reason; what the shop has of it stays.
 func (e *evaluation) park(ctx context.Context, b *pebble.Batch, product []byte, cause error) error {
 	t := e.t
 	p := parkedFact{ParkedProduct: ParkedProduct{View: t.layout.view.Name, Key: keyText(product), Since: t.clock().UTC()}}
 	p.Where, p.What, p.Fix = parkReason(cause)
+	p.Cause = parkCause(cause)
 	old := e.parkedFact()
 	if old == nil {
 		p.Signals = t.signals.end()
@@ -96,7 +110,7 @@ func (e *evaluation) park(ctx context.Context, b *pebble.Batch, product []byte, 
 		p.Since, p.Record, p.Signals, p.Applied = old.Since, old.Record, old.Signals, old.Applied
 		p.Held, p.Before, p.After = old.Held, old.Before, old.After
 		p.Skipped = e.stillSkipped(old)
-		if old.What == p.What && old.Where == p.Where && p.Skipped == old.Skipped {
+		if old.Cause == p.Cause && old.What == p.What && old.Where == p.Where && p.Skipped == old.Skipped {
 			return nil
 		}
 		if p.Skipped == nil && old.Skipped != nil {

@@ -176,7 +176,7 @@ func (b *bound) guardFaults(view string) fault.List {
 			samples = append(samples, fmt.Sprintf("%s: %s → %s", s.Key, s.Before, s.After))
 		}
 		out.Add(&fault.Fault{
-			Where: fmt.Sprintf("view %s, guard %s", view, h.Guard),
+			Cause: fault.GuardHeld, Where: fmt.Sprintf("view %s, guard %s", view, h.Guard),
 			What: fmt.Sprintf("%s changes are held since %s: %s; of %s products at most %s may go out within %s; %s",
 				status.Count(int64(h.Count)), h.Since.Format(time.RFC3339), h.Counts, status.Count(h.Products), status.Count(int64(h.Allowed)), h.Window, strings.Join(samples, ", ")),
 			Fix: b.board.guards[i].fix(view),

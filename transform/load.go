@@ -115,7 +115,7 @@ func (e *evaluation) decode(ctx context.Context, inputIndex int, raw []byte) ([]
 			return nil, err
 		}
 		return nil, &rowError{&fault.Fault{
-			Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", in.topic, o.partition, o.offset), What: "the row cannot be read",
+			Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("%s/%d@%d", in.topic, o.partition, o.offset), What: "the row cannot be read",
 			Fix: "see who else writes to this topic; `shelfstream capture resnapshot` writes the table's rows again", Err: err,
 		}}
 	}

@@ -44,7 +44,7 @@ func (e *evaluation) fits() error {
 		return nil
 	}
 	return &fault.Fault{
-		Class: fault.Runtime, Where: "topic " + t.topic, What: fmt.Sprintf("the product takes %d bytes, and its topic accepts %d (%s)", n, t.maxMessage, settingMaxMessage),
+		Class: fault.Runtime, Cause: fault.KafkaTooLarge, Where: "topic " + t.topic, What: fmt.Sprintf("the product takes %d bytes, and its topic accepts %d (%s)", n, t.maxMessage, settingMaxMessage),
 		Fix: fmt.Sprintf("leave its large field out in the rules; or raise the limit with kafka-configs --alter --entity-type topics --entity-name %s --add-config %s=%d and start the view again", t.topic, settingMaxMessage, 2*n),
 	}
 }

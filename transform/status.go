@@ -43,7 +43,7 @@ func (r *Runner) Status() status.Stage {
 	s := status.Stage{Kind: status.KindTransform, Name: r.cfg.View.Name, State: r.state, Since: r.since, Detail: r.note}
 	if r.err != nil {
 		if s.Faults = fault.All(r.err); len(s.Faults) == 0 {
-			s.Faults = fault.List{{Where: "view " + r.cfg.View.Name, What: r.err.Error()}}
+			s.Faults = fault.List{{Cause: fault.Unexpected, Where: "view " + r.cfg.View.Name, What: r.err.Error()}}
 		}
 	}
 	s.Faults = append(s.Faults, r.bound.guardFaults(r.cfg.View.Name)...)
@@ -68,9 +68,7 @@ func (r *Runner) Status() status.Stage {
 			if o.state != status.StateLive {
 				s.State, s.Detail = o.state, o.waiting
 			}
-			for _, text := range o.rejected {
-				s.Faults = append(s.Faults, &fault.Fault{What: text})
-			}
+			s.Faults = append(s.Faults, o.rejected...)
 		})
 	}
 	sort.Slice(s.Positions, func(i, j int) bool { return s.Positions[i].Name < s.Positions[j].Name })

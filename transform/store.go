@@ -90,7 +90,7 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	var err error
 	if s.db, err = pebble.Open(dir, opts); err != nil {
 		return nil, &fault.Fault{
-			Class: fault.Environment, Where: "state.dir " + dir, What: "cannot open the state store",
+			Class: fault.Environment, Cause: fault.DirectoryBusy, Where: "state.dir " + dir, What: "cannot open the state store",
 			Fix: "see that no other shelfstream uses this state.dir and that the disk has space; the state is a cache, its directory may be deleted while shelfstream is stopped", Err: err,
 		}
 	}
@@ -109,11 +109,11 @@ const keptFree = 64 << 20
 // watchDisk refuses a disk that is full already, and watches it from then on.
 func (s *Store) watchDisk(log *slog.Logger) error {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
-		return &fault.Fault{Class: fault.Environment, Where: "state.dir " + s.dir, What: "the state's directory cannot be made", Fix: "check the path and its permissions", Err: err}
+		return &fault.Fault{Class: fault.Environment, Cause: fault.DiskUnusable, Where: "state.dir " + s.dir, What: "the state's directory cannot be made", Fix: "check the path and its permissions", Err: err}
 	}
 	var err error
 	if s.room, err = diskspace.New("state.dir", s.dir, keptFree, log); err != nil {
-		return &fault.Fault{Class: fault.Environment, Where: "state.dir " + s.dir, What: "the state's directory cannot be looked at", Fix: "check the path and its permissions", Err: err}
+		return &fault.Fault{Class: fault.Environment, Cause: fault.DiskUnusable, Where: "state.dir " + s.dir, What: "the state's directory cannot be looked at", Fix: "check the path and its permissions", Err: err}
 	}
 	if !s.room.Room(0) {
 		return s.room.Fault()
@@ -212,7 +212,7 @@ func (q quiet) Errorf(format string, args ...any) {
 func (q quiet) Fatalf(format string, args ...any) {
 	if q.fatal != nil {
 		q.fatal(&fault.Fault{
-			Class: fault.Environment, Where: "state.dir " + q.dir, What: "the state can no longer be written: " + fmt.Sprintf(format, args...),
+			Class: fault.Environment, Cause: fault.DiskFailed, Where: "state.dir " + q.dir, What: "the state can no longer be written: " + fmt.Sprintf(format, args...),
 			Fix: "see that its disk works and has room, then start again: nothing is lost, what the state lacks is read from the topics",
 		})
 	}

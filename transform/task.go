@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
 	"shelfstream/transform/rules"
@@ -98,7 +99,7 @@ type observer struct {
 	applied  int64
 	emitted  int64
 	parked   int
-	rejected []string
+	rejected fault.List
 	waiting  string
 }
 

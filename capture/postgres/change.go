@@ -185,7 +185,7 @@ func (st *stream) truncate(ctx context.Context) error {
 		tr, ok := st.log.(capture.Truncater)
 		if !ok {
 			return &fault.Fault{
-				Class: fault.Runtime, Where: st.s.cfg.where(t.name), What: "the table was truncated, and the log cannot carry that",
+				Class: fault.Runtime, Cause: fault.Bug, Where: st.s.cfg.where(t.name), What: "the table was truncated, and the log cannot carry that",
 				Fix: st.s.cfg.resnapshot(t.name),
 			}
 		}
@@ -200,7 +200,7 @@ func (st *stream) truncate(ctx context.Context) error {
 // identityFault is a change whose old row would be needed. Preflight asks for it; somebody has set the identity back since, or the
 // change is older than the ALTER.
 func (s *Source) identityFault(table, what string) error {
-	f := &fault.Fault{Class: fault.Environment, Where: s.cfg.where(table), What: what, Fix: s.cfg.resnapshot(table)}
+	f := &fault.Fault{Class: fault.Environment, Cause: fault.PostgresReplicaIdentity, Where: s.cfg.where(table), What: what, Fix: s.cfg.resnapshot(table)}
 	if t := s.catalog.tables[table]; t != nil {
 		f.Fix = fullSQL(t) + " then " + f.Fix
 	}

@@ -122,22 +122,25 @@ const (
 // unreachable makes a fault of a connection that could not be opened.
 func (s *Source) unreachable(err error) error {
 	f := &fault.Fault{
-		Class: fault.Environment, Where: "source " + s.cfg.Source, What: "the database cannot be reached", Err: err,
+		Class: fault.Environment, Cause: fault.PostgresUnreachable, Where: "source " + s.cfg.Source, What: "the database cannot be reached", Err: err,
 		Fix: "check host, port and network, and that PostgreSQL runs and listens there (listen_addresses, firewall)",
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code {
 		case codeInvalidPassword, codeInvalidAuth:
-			f.What, f.Fix = "the database refuses the login", "check user and password in dsn, and pg_hba.conf (it needs a line for the database and the role, for replication too)"
+			f.Cause, f.What = fault.PostgresLogin, "the database refuses the login"
+			f.Fix = "check user and password in dsn, that the role may log in (ALTER ROLE … LOGIN), and pg_hba.conf (it needs a line for the database and the role, for replication too)"
 		case codeInvalidCatalog:
-			f.What, f.Fix = "the database does not exist", "check the database's name in dsn"
+			f.Cause, f.What, f.Fix = fault.PostgresDatabase, "the database does not exist", "check the database's name in dsn, or make the database"
 		case codeTooManyConnections:
-			f.What, f.Fix = "the server has no free connection", "raise max_connections or max_wal_senders, or end other clients"
+			f.Cause, f.What = fault.PostgresConnections, "the server has no free connection"
+			f.Fix = "end other clients, or raise max_connections, max_wal_senders or the role's limit (ALTER ROLE … CONNECTION LIMIT -1)"
 		case codeInsufficient:
-			f.What, f.Fix = "the role may not connect", "ALTER ROLE … REPLICATION; GRANT CONNECT ON DATABASE …"
+			f.Cause, f.What, f.Fix = fault.PostgresConnectRight, "the role may not connect", "GRANT CONNECT ON DATABASE … TO the role; ALTER ROLE … REPLICATION"
 		default:
-			f.What, f.Fix = "the server refuses the connection", "see the server's message; it is tried again"
+			f.Cause, f.What = fault.PostgresNotAccepting, "the server refuses the connection"
+			f.Fix = "see the server's message: a start or a recovery ends by itself, a database that was closed is opened with ALTER DATABASE … ALLOW_CONNECTIONS true; it is tried again by itself"
 		}
 	}
 	return f

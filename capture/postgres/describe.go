@@ -39,5 +39,5 @@ func (s *Source) Describe(ctx context.Context) (map[string]*schemas.Table, error
 }
 
 func (s *Source) undescribed(err error) error {
-	return &fault.Fault{Class: fault.Environment, Where: "source " + s.cfg.Source, What: "the tables' columns cannot be read", Fix: "see the server's message", Err: err}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the tables' columns cannot be read", Fix: "see the server's message", Err: err}
 }

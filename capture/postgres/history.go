@@ -23,7 +23,7 @@ func (s *Source) lost(what string, cause error) error {
 	if cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	return &fault.Fault{Class: fault.Environment, Where: "source " + s.cfg.Source, What: what, Fix: s.cfg.resnapshot(""), Err: err}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.SourcePositionLost, Where: "source " + s.cfg.Source, What: what, Fix: s.cfg.resnapshot(""), Err: err}
 }
 
 // verifyHistory checks that the checkpoint was taken on this server, in a history that leads to its present one.

@@ -45,10 +45,10 @@ func (s *Source) Preflight(ctx context.Context) (fault.List, error) {
 	defer closeSQL(conn)
 	in := &inspection{s: s}
 	if err := in.load(ctx, conn); err != nil {
-		return nil, &fault.Fault{Class: fault.Environment, Where: "source " + s.cfg.Source, What: "the database cannot be looked over", Fix: "see the server's message", Err: err}
+		return nil, &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the database cannot be looked over", Fix: "see the server's message", Err: err}
 	}
 	if in.server.version < minVersion {
-		in.add(fmt.Sprintf("PostgreSQL %d is too old", in.server.version/10000), "upgrade to PostgreSQL 15 or newer")
+		in.add(fault.PostgresVersion, fmt.Sprintf("PostgreSQL %d is too old", in.server.version/10000), "upgrade to PostgreSQL 15 or newer")
 		return in.faults, nil // the catalogue lacks what the other checks read
 	}
 	in.checkServer()
@@ -60,12 +60,12 @@ func (s *Source) Preflight(ctx context.Context) (fault.List, error) {
 	return in.faults, nil
 }
 
-func (in *inspection) add(what, fix string) {
-	in.faults.Add(&fault.Fault{Class: fault.Environment, Where: "source " + in.s.cfg.Source, What: what, Fix: fix})
+func (in *inspection) add(cause fault.Cause, what, fix string) {
+	in.faults.Add(&fault.Fault{Class: fault.Environment, Cause: cause, Where: "source " + in.s.cfg.Source, What: what, Fix: fix})
 }
 
-func (in *inspection) addTable(table, what, fix string) {
-	in.faults.Add(&fault.Fault{Class: fault.Environment, Where: in.s.cfg.where(table), What: what, Fix: fix})
+func (in *inspection) addTable(cause fault.Cause, table, what, fix string) {
+	in.faults.Add(&fault.Fault{Class: fault.Environment, Cause: cause, Where: in.s.cfg.where(table), What: what, Fix: fix})
 }
 
 func (in *inspection) load(ctx context.Context, conn *pgx.Conn) (err error) {
@@ -108,20 +108,20 @@ func settingOf(ctx context.Context, conn *pgx.Conn, name string) string {
 func (in *inspection) checkServer() {
 	i := &in.server
 	if i.standby {
-		in.add("the server is a standby; a slot's snapshot needs the primary", "give the primary's address in dsn (several hosts with target_session_attrs=primary find it by themselves)")
+		in.add(fault.PostgresStandby, "the server is a standby; a slot's snapshot needs the primary", "give the primary's address in dsn (several hosts with target_session_attrs=primary find it by themselves)")
 	}
 	if i.walLevel != "logical" {
-		in.add("wal_level is "+i.walLevel, "ALTER SYSTEM SET wal_level = 'logical'; then restart the server")
+		in.add(fault.PostgresWALLevel, "wal_level is "+i.walLevel, "ALTER SYSTEM SET wal_level = 'logical'; then restart the server")
 	}
 	if !in.slot.exists && i.slots >= i.maxSlots {
-		in.add(fmt.Sprintf("all %d replication slots are taken", i.maxSlots),
+		in.add(fault.PostgresNoSlot, fmt.Sprintf("all %d replication slots are taken", i.maxSlots),
 			fmt.Sprintf("ALTER SYSTEM SET max_replication_slots = %d; then restart the server; or drop a slot that nobody uses", i.maxSlots+4))
 	}
 	if in.slot.activePID == 0 && i.senders >= i.maxSenders {
-		in.add(fmt.Sprintf("all %d WAL senders are taken", i.maxSenders), fmt.Sprintf("ALTER SYSTEM SET max_wal_senders = %d; then restart the server", i.maxSenders+4))
+		in.add(fault.PostgresNoSlot, fmt.Sprintf("all %d WAL senders are taken", i.maxSenders), fmt.Sprintf("ALTER SYSTEM SET max_wal_senders = %d; then restart the server", i.maxSenders+4))
 	}
 	if !i.super && !i.replication {
-		in.add("the role "+i.role+" may not replicate", "ALTER ROLE "+quoteIdentifier(i.role)+" REPLICATION;")
+		in.add(fault.PostgresReplication, "the role "+i.role+" may not replicate", "ALTER ROLE "+quoteIdentifier(i.role)+" REPLICATION;")
 	}
 }
 
@@ -139,7 +139,7 @@ func (in *inspection) checkSlot(database string) {
 	}
 	if i.isLost() {
 		in.faults.Add(&fault.Fault{
-			Class: fault.Environment, Where: "source " + in.s.cfg.Source, Err: capture.ErrPositionLost,
+			Class: fault.Environment, Cause: fault.PostgresWALRemoved, Where: "source " + in.s.cfg.Source, Err: capture.ErrPositionLost,
 			What: "the server removed WAL that replication slot " + in.s.cfg.Slot + " needs (max_slot_wal_keep_size)",
 			Fix:  "raise max_slot_wal_keep_size (ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();), then " + in.s.cfg.resnapshot(""),
 		})
@@ -162,9 +162,9 @@ func (in *inspection) checkPublication(database string) {
 		switch {
 		case len(missing) == 0: // no table was found, which is said elsewhere
 		case !i.super && !i.createPub:
-			in.add("publication "+name+" does not exist, and the role "+i.role+" may not make it", "as a superuser or the tables' owner: "+sql+" or GRANT CREATE ON DATABASE "+quoteIdentifier(database)+" TO "+quoteIdentifier(i.role)+";")
+			in.add(fault.PostgresPublication, "publication "+name+" does not exist, and the role "+i.role+" may not make it", "as a superuser or the tables' owner: "+sql+" or GRANT CREATE ON DATABASE "+quoteIdentifier(database)+" TO "+quoteIdentifier(i.role)+";")
 		case len(foreign) > 0:
-			in.add("publication "+name+" does not exist, and the role "+i.role+" does not own "+strings.Join(foreign, ", "), "as a superuser or the tables' owner: "+sql)
+			in.add(fault.PostgresPublication, "publication "+name+" does not exist, and the role "+i.role+" does not own "+strings.Join(foreign, ", "), "as a superuser or the tables' owner: "+sql)
 		}
 		return
 	}
@@ -173,14 +173,14 @@ func (in *inspection) checkPublication(database string) {
 		for _, t := range missing {
 			names = append(names, t.sql())
 		}
-		in.add("publication "+name+" lacks "+strings.Join(names, ", ")+", and the role "+i.role+" may not add that", "as its owner: "+addSQL(in.s.cfg.Publication, missing)+";")
+		in.add(fault.PostgresPublication, "publication "+name+" lacks "+strings.Join(names, ", ")+", and the role "+i.role+" may not add that", "as its owner: "+addSQL(in.s.cfg.Publication, missing)+";")
 	}
 	if !p.insert || !p.update || !p.delete || !p.truncate {
-		in.add("publication "+name+" leaves out some operations", "ALTER PUBLICATION "+name+" SET (publish = 'insert, update, delete, truncate');")
+		in.add(fault.PostgresPublication, "publication "+name+" leaves out some operations", "ALTER PUBLICATION "+name+" SET (publish = 'insert, update, delete, truncate');")
 	}
 	for _, table := range sortedTables(in.cat.tables) {
 		if in.cat.tables[table].kind == 'p' && !p.viaRoot {
-			in.add("publication "+name+" publishes the partitions of "+in.cat.tables[table].sql()+" by their own names", "ALTER PUBLICATION "+name+" SET (publish_via_partition_root = true);")
+			in.add(fault.PostgresPublication, "publication "+name+" publishes the partitions of "+in.cat.tables[table].sql()+" by their own names", "ALTER PUBLICATION "+name+" SET (publish_via_partition_root = true);")
 			break
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"shelfstream/internal/fault"
 )
 
 // checkTables looks each configured table over.
@@ -26,7 +28,7 @@ func (in *inspection) checkTables(ctx context.Context, conn *pgx.Conn) error {
 			continue
 		}
 		if first, twice := seen[t.oid]; twice {
-			in.addTable(table, "it is the same table as "+in.s.cfg.Source+"."+first, "capture it once, and let both views read that")
+			in.addTable(fault.PostgresTableUnfit, table, "it is the same table as "+in.s.cfg.Source+"."+first, "capture it once, and let both views read that")
 			continue
 		}
 		seen[t.oid] = table
@@ -36,7 +38,7 @@ func (in *inspection) checkTables(ctx context.Context, conn *pgx.Conn) error {
 		t := in.cat.tables[table]
 		for i := range t.parts {
 			if part, twice := seen[t.parts[i].oid]; twice && part != table && t.kind == 'p' {
-				in.addTable(part, "it is a partition of "+t.sql()+", which is captured too, and its changes come as that table's", "capture only one of the two")
+				in.addTable(fault.PostgresTableUnfit, part, "it is a partition of "+t.sql()+", which is captured too, and its changes come as that table's", "capture only one of the two")
 			}
 		}
 	}
@@ -46,19 +48,19 @@ func (in *inspection) checkTables(ctx context.Context, conn *pgx.Conn) error {
 func (in *inspection) checkTable(t *tableInfo) {
 	if t.kind != 'r' && t.kind != 'p' {
 		kinds := map[byte]string{'v': "a view", 'm': "a materialised view", 'f': "a foreign table"}
-		in.addTable(t.table, "it is "+kinds[t.kind]+", which has no change log", "capture the tables it is made of, and join them in a view of the pipeline")
+		in.addTable(fault.PostgresTableUnfit, t.table, "it is "+kinds[t.kind]+", which has no change log", "capture the tables it is made of, and join them in a view of the pipeline")
 		return
 	}
 	switch t.persistence {
 	case 'u':
-		in.addTable(t.table, "the table is unlogged, so its changes are in no log", "ALTER TABLE "+t.sql()+" SET LOGGED;")
+		in.addTable(fault.PostgresTableUnfit, t.table, "the table is unlogged, so its changes are in no log", "ALTER TABLE "+t.sql()+" SET LOGGED;")
 	case 't':
-		in.addTable(t.table, "the table is temporary", "capture a permanent table")
+		in.addTable(fault.PostgresTableUnfit, t.table, "the table is temporary", "capture a permanent table")
 		return
 	}
 	for i := range t.parts {
 		if t.parts[i].kind != 'r' {
-			in.addTable(t.table, "its partition "+t.parts[i].sql()+" is a foreign table, which has no change log", "capture the partitions that are tables, each by itself")
+			in.addTable(fault.PostgresTableUnfit, t.table, "its partition "+t.parts[i].sql()+" is a foreign table, which has no change log", "capture the partitions that are tables, each by itself")
 		}
 	}
 	in.checkColumns(t)
@@ -81,12 +83,12 @@ func (in *inspection) checkColumns(t *tableInfo) {
 			if near := nearest(column, names); near != "" {
 				fix = "did you mean " + near + "? " + fix
 			}
-			in.addTable(t.table, fmt.Sprintf("%s names the column %q, which does not exist", setting, column), fix)
+			in.addTable(fault.PostgresColumnMissing, t.table, fmt.Sprintf("%s names the column %q, which does not exist", setting, column), fix)
 		case c.generated:
-			in.addTable(t.table, fmt.Sprintf("%s names the generated column %q, which PostgreSQL leaves out of the change stream", setting, column),
+			in.addTable(fault.PostgresColumnMissing, t.table, fmt.Sprintf("%s names the generated column %q, which PostgreSQL leaves out of the change stream", setting, column),
 				"take it out of "+setting+" and compute it in a rule")
 		case !in.pub.publishes(t, c):
-			in.addTable(t.table, fmt.Sprintf("publication %s leaves out the column %q", in.s.cfg.Publication, column),
+			in.addTable(fault.PostgresPublication, t.table, fmt.Sprintf("publication %s leaves out the column %q", in.s.cfg.Publication, column),
 				"publish the table without a list of columns, or with this one in it")
 		}
 	}
@@ -100,7 +102,7 @@ func (in *inspection) checkColumns(t *tableInfo) {
 	}
 	for _, c := range t.key() {
 		if a := t.column(c); a != nil && !in.pub.publishes(t, a) {
-			in.addTable(t.table, fmt.Sprintf("the key's column %q is not in the change stream", c), "publish the table without a list of columns; and let no generated column be in its key")
+			in.addTable(fault.PostgresColumnMissing, t.table, fmt.Sprintf("the key's column %q is not in the change stream", c), "publish the table without a list of columns; and let no generated column be in its key")
 		}
 	}
 }
@@ -108,19 +110,19 @@ func (in *inspection) checkColumns(t *tableInfo) {
 func (in *inspection) checkPrivileges(t *tableInfo) {
 	role := quoteIdentifier(in.server.role)
 	if !t.usage {
-		in.addTable(t.table, "the role "+in.server.role+" may not use the schema "+t.schema, "GRANT USAGE ON SCHEMA "+quoteIdentifier(t.schema)+" TO "+role+";")
+		in.addTable(fault.PostgresTableRight, t.table, "the role "+in.server.role+" may not use the schema "+t.schema, "GRANT USAGE ON SCHEMA "+quoteIdentifier(t.schema)+" TO "+role+";")
 	}
 	cfg := in.s.cfg.Tables[t.table]
 	for i := range t.columns {
 		c := &t.columns[i]
 		if !c.selectable && in.pub.publishes(t, c) && captured(&cfg, t.key(), c.name) {
-			in.addTable(t.table, "the role "+in.server.role+" may not read the table", "GRANT SELECT ON "+t.sql()+" TO "+role+";")
+			in.addTable(fault.PostgresTableRight, t.table, "the role "+in.server.role+" may not read the table", "GRANT SELECT ON "+t.sql()+" TO "+role+";")
 			break
 		}
 	}
 	in.checkPartitions(t, role)
 	if t.rowSecurity {
-		in.addTable(t.table, "row-level security hides rows from the role "+in.server.role, "ALTER ROLE "+role+" BYPASSRLS;")
+		in.addTable(fault.PostgresTableRight, t.table, "row-level security hides rows from the role "+in.server.role, "ALTER ROLE "+role+" BYPASSRLS;")
 	}
 }
 
@@ -144,10 +146,10 @@ func (in *inspection) checkPartitions(t *tableInfo, role string) {
 		}
 	}
 	if len(schemas) > 0 {
-		in.addTable(t.table, "the role "+in.server.role+" may not use the schemas of its partitions", "GRANT USAGE ON SCHEMA "+strings.Join(schemas, ", ")+" TO "+role+";")
+		in.addTable(fault.PostgresTableRight, t.table, "the role "+in.server.role+" may not use the schemas of its partitions", "GRANT USAGE ON SCHEMA "+strings.Join(schemas, ", ")+" TO "+role+";")
 	}
 	if len(closed) > 0 {
-		in.addTable(t.table, "the role "+in.server.role+" may not read its partitions, which the snapshot reads one by one", "GRANT SELECT ON "+strings.Join(closed, ", ")+" TO "+role+";")
+		in.addTable(fault.PostgresTableRight, t.table, "the role "+in.server.role+" may not read its partitions, which the snapshot reads one by one", "GRANT SELECT ON "+strings.Join(closed, ", ")+" TO "+role+";")
 	}
 }
 
@@ -155,7 +157,7 @@ func (in *inspection) checkPartitions(t *tableInfo, role string) {
 func (in *inspection) checkIdentity(t *tableInfo) {
 	key := t.key()
 	if len(key) == 0 {
-		in.addTable(t.table, "the table has no primary key, so its rows cannot be told apart",
+		in.addTable(fault.PostgresNoKey, t.table, "the table has no primary key, so its rows cannot be told apart",
 			"ALTER TABLE "+t.sql()+" ADD PRIMARY KEY (…); or, with a unique index on columns that are not null, ALTER TABLE "+t.sql()+" REPLICA IDENTITY USING INDEX …;")
 		return
 	}
@@ -186,9 +188,9 @@ func (in *inspection) checkIdentity(t *tableInfo) {
 	nothing := t.identity == identityNothing || slices.ContainsFunc(t.parts, func(p partInfo) bool { return p.identity == identityNothing })
 	switch {
 	case len(why) > 0:
-		in.addTable(t.table, "old rows must come whole, since "+strings.Join(why, "; and "), fullSQL(t))
+		in.addTable(fault.PostgresReplicaIdentity, t.table, "old rows must come whole, since "+strings.Join(why, "; and "), fullSQL(t))
 	case nothing:
-		in.addTable(t.table, "its replica identity is NOTHING, so PostgreSQL refuses updates and deletes once it is published", fullSQL(t))
+		in.addTable(fault.PostgresReplicaIdentity, t.table, "its replica identity is NOTHING, so PostgreSQL refuses updates and deletes once it is published", fullSQL(t))
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *Source) tableOf(r *relation) (string, error) {
 	for name, t := range s.catalog.tables {
 		if t.schema == r.schema && t.name == r.name {
 			return name, &fault.Fault{
-				Class: fault.Environment, Where: s.cfg.where(name), What: "the table was dropped and made again; what lies between is not known",
+				Class: fault.Environment, Cause: fault.PostgresTableChanged, Where: s.cfg.where(name), What: "the table was dropped and made again; what lies between is not known",
 				Fix: s.cfg.resnapshot(name),
 			}
 		}
@@ -130,7 +130,7 @@ func (st *stream) adapt(ctx context.Context, t *streamTable, column int, err err
 // columnFault names the value that could not be read.
 func (s *Source) columnFault(table, column string, err error) error {
 	return &fault.Fault{
-		Class: fault.Runtime, Where: s.cfg.where(table), What: fmt.Sprintf("column %s of a row cannot be read", column), Err: err,
+		Class: fault.Runtime, Cause: fault.PostgresValue, Where: s.cfg.where(table), What: fmt.Sprintf("column %s of a row cannot be read", column), Err: err,
 		Fix: "correct the value and " + s.cfg.resnapshot(table) + "; or leave the column out with columns:",
 	}
 }

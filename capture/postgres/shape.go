@@ -49,7 +49,7 @@ func (s *Source) makeShape(table string, columns []sourceColumn, key []string, t
 		i := t.Column(k)
 		if i < 0 {
 			return nil, &fault.Fault{
-				Class: fault.Environment, Where: s.cfg.where(table), What: "the key's column " + k + " is not in the change stream",
+				Class: fault.Environment, Cause: fault.PostgresPublication, Where: s.cfg.where(table), What: "the key's column " + k + " is not in the change stream",
 				Fix: "publish it: ALTER PUBLICATION " + s.cfg.Publication + " without a column list for the table, then " + s.cfg.resnapshot(table),
 			}
 		}
@@ -57,7 +57,7 @@ func (s *Source) makeShape(table string, columns []sourceColumn, key []string, t
 	}
 	if len(t.Key) == 0 {
 		return nil, &fault.Fault{
-			Class: fault.Environment, Where: s.cfg.where(table), What: "the table has no key any more",
+			Class: fault.Environment, Cause: fault.PostgresNoKey, Where: s.cfg.where(table), What: "the table has no key any more",
 			Fix: "ALTER TABLE " + s.cfg.tableName(table) + " ADD PRIMARY KEY (…); then " + s.cfg.resnapshot(table),
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Source) makeShape(table string, columns []sourceColumn, key []string, t
 		i := t.Column(name)
 		if i < 0 {
 			return nil, &fault.Fault{
-				Class: fault.Environment, Where: s.cfg.where(table), What: "the column " + name + ", which chooses the partition, is not in the table any more",
+				Class: fault.Environment, Cause: fault.PostgresColumnMissing, Where: s.cfg.where(table), What: "the column " + name + ", which chooses the partition, is not in the table any more",
 				Fix: "change partition_by, then " + s.cfg.resnapshot(table),
 			}
 		}

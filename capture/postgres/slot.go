@@ -31,9 +31,9 @@ func (s *Source) createSlot(ctx context.Context, repl *pgconn.PgConn, name strin
 		Temporary: temporary, SnapshotAction: "EXPORT_SNAPSHOT", Mode: pglogrepl.LogicalReplication,
 	})
 	if err != nil {
-		f := &fault.Fault{Class: fault.Environment, Where: "source " + s.cfg.Source, What: "replication slot " + name + " cannot be made", Err: err}
+		f := &fault.Fault{Class: fault.Environment, Cause: fault.PostgresUnreachable, Where: "source " + s.cfg.Source, What: "replication slot " + name + " cannot be made", Err: err}
 		if code(err) == codeSlotLimit {
-			f.Fix = "raise max_replication_slots, or drop a slot that nobody uses (SELECT slot_name, active FROM pg_replication_slots)"
+			f.Cause, f.Fix = fault.PostgresNoSlot, "raise max_replication_slots, or drop a slot that nobody uses (SELECT slot_name, active FROM pg_replication_slots)"
 		} else {
 			f.Fix = "shelfstream check -connect names what is missing; it is tried again"
 		}
@@ -143,7 +143,7 @@ func (s *Source) slotInUse(i *slotInfo) *fault.Fault {
 		who += " (" + i.activeName + ")"
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Where: "source " + s.cfg.Source, What: "replication slot " + s.cfg.Slot + " is read by the server's " + who,
+		Class: fault.Environment, Cause: fault.PostgresSlotBusy, Where: "source " + s.cfg.Source, What: "replication slot " + s.cfg.Slot + " is read by the server's " + who,
 		Fix: fmt.Sprintf("end that client (SELECT pg_terminate_backend(%d);), or give this source a slot of its own with slot:", i.activePID),
 	}
 }
@@ -174,7 +174,7 @@ func (s *Source) foreignSlot(i *slotInfo, database string) *fault.Fault {
 	}
 	what := fmt.Sprintf("replication slot %s belongs to something else (plugin %q, database %q)", s.cfg.Slot, i.plugin, i.database)
 	return &fault.Fault{
-		Class: fault.Environment, Where: "source " + s.cfg.Source, What: what,
+		Class: fault.Environment, Cause: fault.PostgresSlotForeign, Where: "source " + s.cfg.Source, What: what,
 		Fix: fmt.Sprintf("give this source another name with slot:, or SELECT pg_drop_replication_slot('%s'); if nobody needs it", s.cfg.Slot),
 	}
 }

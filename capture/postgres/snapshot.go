@@ -120,7 +120,7 @@ func (s *Source) lockTables(ctx context.Context, conn *pgx.Conn, tables []*table
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	if code(err) == codeLockNotAvailable {
 		return &fault.Fault{
-			Class: fault.Environment, Where: "source " + s.cfg.Source, What: "a table is locked (ALTER TABLE, VACUUM FULL), so its snapshot cannot begin", Err: err,
+			Class: fault.Environment, Cause: fault.PostgresTableLocked, Where: "source " + s.cfg.Source, What: "a table is locked (ALTER TABLE, VACUUM FULL), so its snapshot cannot begin", Err: err,
 			Fix: "let that transaction end; the snapshot is tried again by itself",
 		}
 	}

@@ -241,7 +241,7 @@ func (s *Source) declare(ctx context.Context, log capture.Log, table string, t *
 
 func (s *Source) missingTable(table, suggestion string) *fault.Fault {
 	f := &fault.Fault{
-		Class: fault.Environment, Where: s.cfg.where(table), What: "the table does not exist",
+		Class: fault.Environment, Cause: fault.PostgresTableMissing, Where: s.cfg.where(table), What: "the table does not exist",
 		Fix: "correct its name under tables (\"schema.table\" outside the role's search_path)",
 	}
 	if suggestion != "" {

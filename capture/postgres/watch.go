@@ -88,7 +88,7 @@ func (w *watch) look(ctx context.Context) (f *fault.Fault, err error) {
 
 // outdated is a table whose rows on the topic are not the table's any more.
 func (s *Source) outdated(table, reason string) *fault.Fault {
-	return &fault.Fault{Class: fault.Environment, Where: s.cfg.where(table), What: "the table must be read anew: " + reason, Fix: "nothing: that happens by itself now"}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.PostgresTableChanged, Where: s.cfg.where(table), What: "the table must be read anew: " + reason, Fix: "nothing: that happens by itself now"}
 }
 
 // watchAll lets the watch look at all tables but those that are still to be read.

@@ -45,7 +45,7 @@ func askAdmin(ctx context.Context, url string, into any) error {
 func answeredFault(url string, code int, body []byte) error {
 	var e struct {
 		Error  string `json:"error"`
-		Faults []struct{ Class, Where, What, Fix string }
+		Faults []struct{ Class, Cause, Where, What, Fix string }
 	}
 	if json.Unmarshal(body, &e) != nil || e.Error == "" {
 		return &fault.Fault{Class: fault.Environment, Where: url, What: fmt.Sprintf("the admin port answers %d", code), Fix: "name the right one with -admin host:port"}
@@ -65,7 +65,7 @@ func answeredFault(url string, code int, body []byte) error {
 		if f.Where == status.AdminPort {
 			f.Where = url
 		}
-		l.Add(&fault.Fault{Class: class, Where: f.Where, What: f.What, Fix: f.Fix})
+		l.Add(&fault.Fault{Class: class, Cause: fault.Cause(f.Cause), Where: f.Where, What: f.What, Fix: f.Fix})
 	}
 	return l
 }

@@ -109,7 +109,7 @@ func (k *checker) embedded(ctx context.Context, cfg *pipeline) (registryURL stri
 
 // writableDir makes a file in a folder, or in the nearest one above it that exists, and removes it again.
 func writableDir(key, dir string) error {
-	f := &fault.Fault{Class: fault.Environment, Where: key, What: "the folder " + dir + " cannot be written", Fix: "give it to the user that runs shelfstream, or set " + key + " to another"}
+	f := &fault.Fault{Class: fault.Environment, Cause: fault.DiskUnusable, Where: key, What: "the folder " + dir + " cannot be written", Fix: "give it to the user that runs shelfstream, or set " + key + " to another"}
 	for _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
 		dir = filepath.Dir(dir)
 	}
@@ -127,7 +127,7 @@ func writableDir(key, dir string) error {
 func freeAddress(key, addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return &fault.Fault{Class: fault.Environment, Where: key, What: addr + " cannot be listened on", Err: err, Fix: "end the program that has it, or set " + key + " to another address; port 0 takes any free one"}
+		return &fault.Fault{Class: fault.Environment, Cause: fault.AddressTaken, Where: key, What: addr + " cannot be listened on", Err: err, Fix: "end the program that has it, or set " + key + " to another address; port 0 takes any free one"}
 	}
 	return l.Close()
 }

@@ -124,7 +124,7 @@ func printParked(out io.Writer, lists []parkedList, skipped bool) error {
 
 func printParkedRow(w io.Writer, p *status.Parked) {
 	row(w, "  "+p.Key, p.What)
-	for _, line := range []struct{ label, text string }{{"at: ", p.Where}, {"fix: ", p.Fix}, {"since: ", when("", p.Since)}} {
+	for _, line := range []struct{ label, text string }{{"at: ", p.Where}, {"fix: ", p.Fix}, {"cause: ", p.Cause}, {"since: ", when("", p.Since)}} {
 		if line.text != "" {
 			row(w, "", line.label+line.text)
 		}

@@ -76,7 +76,7 @@ func (a *app) parkedRows(ctx context.Context, source string, limit int) ([]statu
 			if err := json.Unmarshal(r.Value, &p); err != nil {
 				return fmt.Errorf("%s/%d@%d: %w", topic, partition, r.Offset, err)
 			}
-			newest[string(r.Key)] = status.Parked{Key: p.Key, Where: p.Where, What: p.What, Fix: p.Fix, Since: p.Since}
+			newest[string(r.Key)] = status.Parked{Key: p.Key, Cause: string(p.Cause), Where: p.Where, What: p.What, Fix: p.Fix, Since: p.Since}
 			return nil
 		})
 		if err != nil {
@@ -147,7 +147,7 @@ func (a *app) parkedRecords(ctx context.Context, name string, limit int) ([]stat
 	for i, p := range list {
 		out[i] = status.Parked{Key: p.Key, Topic: p.Topic, Partition: p.Partition, Offset: p.Offset, Since: p.Since}
 		if p.Fault != nil {
-			out[i].Where, out[i].What, out[i].Fix = p.Fault.Where, p.Fault.What, p.Fault.Fix
+			out[i].Cause, out[i].Where, out[i].What, out[i].Fix = string(p.Fault.Cause), p.Fault.Where, p.Fault.What, p.Fault.Fix
 		}
 	}
 	return out, nil

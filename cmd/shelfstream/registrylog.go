@@ -63,7 +63,7 @@ func (l *registryLog) lost(err error) error {
 		return err
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Where: "topic " + l.topic, What: "another process runs the embedded registry of this log now", Err: err,
+		Class: fault.Environment, Cause: fault.RegistryTwice, Where: "topic " + l.topic, What: "another process runs the embedded registry of this log now", Err: err,
 		Fix: "run one 'shelfstream run' only, or name a registry for all of them in log.registry.url",
 	}
 }

@@ -37,7 +37,7 @@ func startRegistry(ctx context.Context, client *kafka.Client, cfg registryConfig
 	listener, err := net.Listen("tcp", cfg.listen)
 	if err != nil {
 		return nil, &fault.Fault{
-			Class: fault.Environment, Where: "log.registry.listen", What: "the embedded registry cannot listen on " + cfg.listen, Err: err,
+			Class: fault.Environment, Cause: fault.AddressTaken, Where: "log.registry.listen", What: "the embedded registry cannot listen on " + cfg.listen, Err: err,
 			Fix: "end the program that has the port, set log.registry.listen to another address (127.0.0.1:0 takes any free port), or name a registry in log.registry.url",
 		}
 	}

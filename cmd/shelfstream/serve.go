@@ -162,7 +162,7 @@ func samples(stages []stage, kind, name string) []status.Parked {
 			continue
 		}
 		for _, f := range st.Faults {
-			out = append(out, status.Parked{Key: f.Where, What: f.What, Fix: f.Fix})
+			out = append(out, status.Parked{Key: f.Where, Cause: string(f.Cause), What: f.What, Fix: f.Fix})
 		}
 	}
 	return out

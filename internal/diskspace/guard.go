@@ -87,7 +87,7 @@ func (g *Guard) Room(n int) bool {
 
 func (g *Guard) fault(free uint64) *fault.Fault {
 	return &fault.Fault{
-		Class: fault.Environment, Where: g.key + " " + g.dir, What: fmt.Sprintf("the disk is full: %s are left, and writing waits until it has more than %s", size(free), size(g.reserve)),
+		Class: fault.Environment, Cause: fault.DiskFull, Where: g.key + " " + g.dir, What: fmt.Sprintf("the disk is full: %s are left, and writing waits until it has more than %s", size(free), size(g.reserve)),
 		Fix: "make room on the disk of " + g.dir + "; writing goes on by itself, and nothing is lost meanwhile",
 	}
 }

@@ -246,7 +246,7 @@ func (f *Fetcher) decode(b *Batch) {
 // badBatch is the fault of a batch that cannot be read.
 func badBatch(k tp, offset int64, err error) error {
 	return &fault.Fault{
-		Class: fault.Runtime, Where: fmt.Sprintf("%s/%d@%d", k.topic, k.partition, offset), What: "the log holds a batch that cannot be read",
+		Class: fault.Runtime, Cause: fault.KafkaBatchBroken, Where: fmt.Sprintf("%s/%d@%d", k.topic, k.partition, offset), What: "the log holds a batch that cannot be read",
 		Fix: "check the broker's disk; if the batch is damaged for good, delete the records before the next one with kafka-delete-records, or rebuild the topic from its source", Err: err,
 	}
 }

@@ -77,31 +77,31 @@ func faultFor(where string, err error) error {
 	if errors.As(err, &f) {
 		return err
 	}
-	mk := func(class fault.Class, what, fix string) error {
-		return &fault.Fault{Class: class, Where: where, What: what, Fix: fix, Err: err}
+	mk := func(class fault.Class, cause fault.Cause, what, fix string) error {
+		return &fault.Fault{Class: class, Cause: cause, Where: where, What: what, Fix: fix, Err: err}
 	}
 	var ke kgo.Error
 	if errors.As(err, &ke) {
 		switch ke {
 		case kgo.TopicAuthorizationFailed, kgo.GroupAuthorizationFailed, kgo.ClusterAuthorizationFailed, kgo.TransactionalIDAuthorizationFailed:
-			return mk(fault.Environment, "Kafka denies this user the operation", "grant it with kafka-acls (Read, Write, Describe, Create on topics; Read on groups; Write on transactional ids)")
+			return mk(fault.Environment, fault.KafkaDenied, "Kafka denies this user the operation", "grant it with kafka-acls (Read, Write, Describe, Create on topics; Read on groups; Write on transactional ids)")
 		case kgo.SASLAuthenticationFailed, kgo.UnsupportedSASLMechanism, kgo.IllegalSASLState:
-			return mk(fault.Environment, "Kafka refuses the login", "check the SASL mechanism, user and password")
+			return mk(fault.Environment, fault.KafkaLogin, "Kafka refuses the login", "check the SASL mechanism, user and password")
 		case kgo.UnknownTopicOrPartition:
-			return mk(fault.Environment, "the topic or partition does not exist", "create it, or check the pipeline's name")
+			return mk(fault.Environment, fault.KafkaTopicMissing, "the topic or partition does not exist", "create it, or check the pipeline's name")
 		case kgo.InvalidReplicationFactor:
-			return mk(fault.Environment, "there are fewer brokers than replicas asked for", "lower the replication factor or add brokers")
+			return mk(fault.Environment, fault.KafkaReplicas, "there are fewer brokers than replicas asked for", "lower the replication factor or add brokers")
 		case kgo.PolicyViolation, kgo.InvalidConfiguration, kgo.InvalidTopic, kgo.InvalidPartitionNumber:
-			return mk(fault.Config, "the broker refuses the topic's settings", "")
+			return mk(fault.Config, fault.KafkaTopicSetting, "the broker refuses the topic's settings", "")
 		}
 		return fmt.Errorf("%s: %w", where, err)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		// What a broker does with a login it refuses, and with a client that does not speak its TLS, besides going down.
-		return mk(fault.Environment, "Kafka closes the connection", "check the SASL mechanism, user and password and the TLS settings, and that the broker is not just stopping")
+		return mk(fault.Environment, fault.KafkaClosed, "Kafka closes the connection", "check the SASL mechanism, user and password and the TLS settings, and that the broker is not just stopping")
 	}
 	if connectionLost(err) {
-		return mk(fault.Environment, "Kafka is not reachable", "check that the brokers run and that the addresses under log.brokers are right")
+		return mk(fault.Environment, fault.KafkaUnreachable, "Kafka is not reachable", "check that the brokers run and that the addresses under log.brokers are right")
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }

@@ -75,7 +75,7 @@ func (m *member) permanent(err error) error {
 		}
 	case kgo.InconsistentGroupProtocol:
 		return &fault.Fault{
-			Class: fault.Environment, Where: where, What: "other programs are members of this consumer group",
+			Class: fault.Environment, Cause: fault.KafkaGroupForeign, Where: where, What: "other programs are members of this consumer group",
 			Fix: "stop them, or rename the pipeline", Err: err,
 		}
 	case kgo.GroupAuthorizationFailed, kgo.TopicAuthorizationFailed, kgo.SASLAuthenticationFailed, kgo.InvalidGroupId:

@@ -160,7 +160,7 @@ func (b *pbatch) stamp() {
 // lostState is the fault of a broker that refuses what this producer writes and cannot be brought round.
 func lostState(where string, err error) error {
 	return &fault.Fault{
-		Class: fault.Environment, Where: where, What: "the log does not continue what this producer has written",
+		Class: fault.Environment, Cause: fault.KafkaRecordsLost, Where: where, What: "the log does not continue what this producer has written",
 		Fix: "look for data loss on the brokers (unclean leader election, a deleted topic); on starting again the writer resumes from its last checkpoint", Err: err,
 	}
 }
@@ -168,7 +168,7 @@ func lostState(where string, err error) error {
 // lostRecords is the fault of a log that ends, or goes on, before an offset up to which everything was acknowledged.
 func lostRecords(part *prodPart, at int64) error {
 	return &fault.Fault{
-		Class: fault.Environment, Where: fmt.Sprintf("%s/%d", part.topic, part.partition),
+		Class: fault.Environment, Cause: fault.KafkaRecordsLost, Where: fmt.Sprintf("%s/%d", part.topic, part.partition),
 		What: fmt.Sprintf("acknowledged records are gone: the log goes on at offset %d, and was acknowledged up to offset %d", at, part.next),
 		Fix:  "look for what took them on the brokers (unclean leader election, a disk put back from a backup, a topic deleted and made anew); then have the source read again whole: shelfstream capture resnapshot",
 	}

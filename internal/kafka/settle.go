@@ -51,7 +51,7 @@ func (p *Producer) settle(ctx context.Context, b *pbatch, node int32, a answer) 
 		// A broker that could not store the batch. It may have noted the sequence all the same (kfake does), so that sending again could
 		// be taken for a duplicate and acknowledged without being there.
 		p.fail(&fault.Fault{
-			Class: fault.Environment, Where: where, What: "the broker could not store the records",
+			Class: fault.Environment, Cause: fault.KafkaStoreFailed, Where: where, What: "the broker could not store the records",
 			Fix: "look into the broker's log; a full disk is the usual cause. Then start again: nothing unacknowledged counts as delivered", Err: a.err,
 		})
 		return
@@ -133,7 +133,7 @@ func (p *Producer) split(b *pbatch) error {
 	}
 	if len(recs) == 1 {
 		return &fault.Fault{
-			Class: fault.Environment, Where: fmt.Sprintf("%s/%d", part.topic, part.partition),
+			Class: fault.Environment, Cause: fault.KafkaTooLarge, Where: fmt.Sprintf("%s/%d", part.topic, part.partition),
 			What: fmt.Sprintf("a record of %d bytes (key of %d bytes, value of %d) is larger than the topic accepts", b.charged, len(recs[0].Key), len(recs[0].Value)),
 			Fix:  "raise max.message.bytes of the topic (and message.max.bytes of the brokers), for instance: kafka-configs --alter --entity-type topics --entity-name " + part.topic + " --add-config max.message.bytes=10485760",
 			Err:  kgo.MessageSizeTooLarge,

@@ -48,7 +48,7 @@ func (c *Client) EnsureTopics(ctx context.Context, specs ...TopicSpec) error {
 				missing = append(missing, s)
 			default:
 				faults.Add(&fault.Fault{
-					Class: fault.Environment, Where: "topic " + s.Name, What: fmt.Sprintf("it has %d partitions, the configuration says %d", n, s.Partitions),
+					Class: fault.Environment, Cause: fault.KafkaPartitions, Where: "topic " + s.Name, What: fmt.Sprintf("it has %d partitions, the configuration says %d", n, s.Partitions),
 					Fix: fmt.Sprintf("set partitions: %d, or use another pipeline name for new topics", n),
 				})
 			}

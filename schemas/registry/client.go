@@ -201,7 +201,7 @@ func (c *Client) Table(ctx context.Context, topic string) (*schemas.Table, error
 	t, err := schemas.ParseTable(topic, key, value)
 	if err != nil {
 		return nil, &fault.Fault{
-			Where: c.where, What: "the schemas of topic " + topic + " cannot be read as a table", Err: err,
+			Cause: fault.RegistryForeign, Where: c.where, What: "the schemas of topic " + topic + " cannot be read as a table", Err: err,
 			Fix: "look at them with GET /subjects/" + topic + "-value/versions/latest and -key; a topic that another program writes needs a table shape listed in the documentation of package schemas",
 		}
 	}

@@ -45,10 +45,11 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 			return c.refused(what, err)
 		}
 		f := &fault.Fault{
-			Class: fault.Environment, Where: c.where, What: fmt.Sprintf("no answer to: %s, after %d attempts", what, attempt), Err: err,
+			Class: fault.Environment, Cause: fault.RegistryUnreachable, Where: c.where, What: fmt.Sprintf("no answer to: %s, after %d attempts", what, attempt), Err: err,
 			Fix: "start the registry, or correct its address in the configuration; `curl <address>/subjects` shows whether it answers",
 		}
 		if somebodyElse(err) {
+			f.Cause = fault.RegistryNotOne
 			f.What = fmt.Sprintf("no registry answers to: %s, but some other server (404), after %d attempts", what, attempt)
 			f.Fix = "check that the address is a schema registry's, and what the proxy before it does; `curl <address>/subjects` shows who answers"
 		}
@@ -91,21 +92,21 @@ func somebodyElse(err error) bool {
 
 // refused makes the fault for an answer that will not change by asking again.
 func (c *Client) refused(what string, err error) error {
-	f := &fault.Fault{Class: fault.Environment, Where: c.where, What: "refused to " + what, Err: err}
+	f := &fault.Fault{Class: fault.Environment, Cause: fault.RegistryRefused, Where: c.where, What: "refused to " + what, Err: err}
 	var e *sr.ResponseError
 	if !errors.As(err, &e) {
 		return f
 	}
 	switch e.StatusCode {
 	case http.StatusNotFound:
-		f.Class = fault.Runtime
+		f.Class, f.Cause = fault.Runtime, fault.RegistryMissing
 		f.What = "could not " + what
 		f.Err = fmt.Errorf("%w: %w", ErrNotFound, err)
 		f.Fix = "check that this is the registry that the topic's writer uses"
 	case http.StatusUnauthorized, http.StatusForbidden:
-		f.Fix = "check the registry's user and password and what it may do"
+		f.Cause, f.Fix = fault.RegistryLogin, "check the registry's user and password and what it may do"
 	case http.StatusConflict:
-		f.Fix = "the subject's compatibility level forbids this change of the table; set it to NONE: PUT /config/<subject> with {\"compatibility\":\"NONE\"}"
+		f.Cause, f.Fix = fault.RegistryForbids, "the subject's compatibility level forbids this change of the table; set it to NONE: PUT /config/<subject> with {\"compatibility\":\"NONE\"}"
 	default:
 		f.Fix = "look at the registry's log"
 	}

@@ -12,29 +12,29 @@ import (
 // check compares a plan with the existing table. Every fault names the statement that mends it.
 func (p *tablePlan) check(t *tableInfo, d dialect) fault.List {
 	var l fault.List
-	fail := func(what, fix string) {
-		l.Add(&fault.Fault{Class: fault.Environment, Where: p.where(), What: what, Fix: fix})
+	fail := func(cause fault.Cause, what, fix string) {
+		l.Add(&fault.Fault{Class: fault.Environment, Cause: cause, Where: p.where(), What: what, Fix: fix})
 	}
 	if t == nil {
-		fail("does not exist", "set create: true, or run: "+oneLine(p.createTable(d)))
+		fail(fault.MySQLTableMissing, "does not exist", "set create: true, or run: "+oneLine(p.createTable(d)))
 		return l
 	}
 	if !strings.EqualFold(t.engine, "InnoDB") {
-		fail("is kept by the engine "+t.engine+", which has no transactions", fmt.Sprintf("ALTER TABLE %s ENGINE=InnoDB;", quoteName(p.name)))
+		fail(fault.MySQLEngine, "is kept by the engine "+t.engine+", which has no transactions", fmt.Sprintf("ALTER TABLE %s ENGINE=InnoDB;", quoteName(p.name)))
 	}
 	for i := range p.columns {
 		c := &p.columns[i]
 		info, ok := t.column(c.name)
 		switch {
 		case !ok:
-			fail(fmt.Sprintf("has no column %q for the field %s", c.name, c.field), p.addColumn(c, d))
+			fail(fault.MySQLColumnMissing, fmt.Sprintf("has no column %q for the field %s", c.name, c.field), p.addColumn(c, d))
 			continue
 		case info.generated:
-			fail(fmt.Sprintf("column %s is computed by the server and cannot be written", c.name), "leave it out of 'columns'")
+			fail(fault.MySQLColumnUnfit, fmt.Sprintf("column %s is computed by the server and cannot be written", c.name), "leave it out of 'columns'")
 			continue
 		}
 		if what, fix := p.checkType(c, &info, d); what != "" {
-			fail(fmt.Sprintf("column %s: %s", c.name, what), fix)
+			fail(fault.MySQLColumnUnfit, fmt.Sprintf("column %s: %s", c.name, what), fix)
 		}
 		if c.key {
 			p.checkKeyColumn(c, &info, d, fail)
@@ -43,31 +43,31 @@ func (p *tablePlan) check(t *tableInfo, d dialect) fault.List {
 	for _, name := range sortedNames(t.columns) {
 		info := t.columns[name]
 		if !info.fed && !slices.ContainsFunc(p.columns, func(c columnPlan) bool { return strings.EqualFold(c.name, name) }) {
-			fail(fmt.Sprintf("column %s takes no null, has no default, and nothing is written to it", name),
+			fail(fault.MySQLColumnUnfed, fmt.Sprintf("column %s takes no null, has no default, and nothing is written to it", name),
 				fmt.Sprintf("map a field to it under 'columns', or run: %s", info.alter(info.columnType, "NULL")))
 		}
 	}
 	for _, name := range p.never {
 		if _, ok := t.column(name); !ok && p.view.Table.Column(name) < 0 {
-			fail(fmt.Sprintf("has no column %q, which 'columns' leaves to others", name), "correct the name, or remove it from 'columns'")
+			fail(fault.MySQLColumnMissing, fmt.Sprintf("has no column %q, which 'columns' leaves to others", name), "correct the name, or remove it from 'columns'")
 		}
 	}
 	names := p.names(p.key)
 	if !slices.ContainsFunc(t.uniques, func(u uniqueIndex) bool { return u.sameColumns(names) }) {
-		fail(fmt.Sprintf("has no primary key or unique index on its key (%s), so a second write would make a second row", strings.Join(names, ", ")),
+		fail(fault.MySQLKey, fmt.Sprintf("has no primary key or unique index on its key (%s), so a second write would make a second row", strings.Join(names, ", ")),
 			fmt.Sprintf("ALTER TABLE %s ADD UNIQUE INDEX shelfstream_key (%s);", quoteName(p.name), quoteNames(p.names(p.keyParentFirst()))))
 	}
 	return l
 }
 
-func (p *tablePlan) checkKeyColumn(c *columnPlan, info *columnInfo, d dialect, fail func(what, fix string)) {
+func (p *tablePlan) checkKeyColumn(c *columnPlan, info *columnInfo, d dialect, fail func(cause fault.Cause, what, fix string)) {
 	if info.nullable {
-		fail(fmt.Sprintf("column %s belongs to the key and takes null", c.name), info.alter(info.columnType, "NOT NULL"))
+		fail(fault.MySQLKey, fmt.Sprintf("column %s belongs to the key and takes null", c.name), info.alter(info.columnType, "NOT NULL"))
 	}
 	if info.foldsText() {
 		exact := *info
 		exact.collation = d.exact()
-		fail(fmt.Sprintf("column %s belongs to the key, and its collation %s takes different keys for the same ('A' and 'a', 'å' and 'a')", c.name, info.collation),
+		fail(fault.MySQLKey, fmt.Sprintf("column %s belongs to the key, and its collation %s takes different keys for the same ('A' and 'a', 'å' and 'a')", c.name, info.collation),
 			exact.alter(info.columnType, ""))
 	}
 }

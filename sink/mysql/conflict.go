@@ -192,7 +192,7 @@ func (v *rival) fault(sinkName string, vp *viewPlan, r *sink.Record) *fault.Faul
 		what = fmt.Sprintf("two rows of it would have %q in %s of table %s (unique index %s)", v.value, strings.Join(v.columns, ", "), v.plan.name, v.index)
 	}
 	return &fault.Fault{
-		Class: fault.Runtime, Where: fmt.Sprintf("sink %s: %s %s", sinkName, vp.view.Name, ours), What: what,
+		Class: fault.Runtime, Cause: fault.ProductUnique, Where: fmt.Sprintf("sink %s: %s %s", sinkName, vp.view.Name, ours), What: what,
 		Fix: fmt.Sprintf("give %s or %s another value in the source; %s is written by itself as soon as %s gives the value up", ours, theirs, ours, theirs),
 	}
 }

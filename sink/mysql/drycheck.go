@@ -35,7 +35,7 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 			if statement != "" {
 				fix += " what makes it, for a user who may: " + oneLine(statement)
 			}
-			faults.Add(&fault.Fault{Class: fault.Environment, Where: "table " + table, What: fmt.Sprintf("the database user %s may not %s (it lacks %s)", may.user, what, strings.Join(lacks, ", ")), Fix: fix})
+			faults.Add(&fault.Fault{Class: fault.Environment, Cause: fault.MySQLPrivilege, Where: "table " + table, What: fmt.Sprintf("the database user %s may not %s (it lacks %s)", may.user, what, strings.Join(lacks, ", ")), Fix: fix})
 		}
 	}
 	for _, own := range []struct{ name, ddl string }{{"shelfstream_offsets", offsetsDDL}, {"shelfstream_parked", parkedDDL}} {

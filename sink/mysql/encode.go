@@ -142,7 +142,7 @@ func (e *encoder) unfit(p *tablePlan, c *columnPlan, r *sink.Record, pos int, u 
 		field = fmt.Sprintf("%s (element %d)", field, pos)
 	}
 	return &fault.Fault{
-		Class: fault.Runtime, Where: fmt.Sprintf("sink %s: %s %s", e.sink, p.view.Name, keyText(r.KeyValues)),
+		Class: fault.Runtime, Cause: fault.ProductUnfit, Where: fmt.Sprintf("sink %s: %s %s", e.sink, p.view.Name, keyText(r.KeyValues)),
 		What: fmt.Sprintf("the field %s does not fit column %s.%s: it %s", field, p.name, c.name, u.what), Fix: u.fix,
 	}
 }
@@ -177,7 +177,7 @@ func (e *encoder) addList(p *tablePlan, out *tableRows, r *sink.Record) *fault.F
 		for j := range e.keys {
 			if bytes.Equal(e.keys[j], key) {
 				return &fault.Fault{
-					Class: fault.Runtime, Where: fmt.Sprintf("sink %s: %s %s", e.sink, p.view.Name, keyText(r.KeyValues)),
+					Class: fault.Runtime, Cause: fault.ProductTwice, Where: fmt.Sprintf("sink %s: %s %s", e.sink, p.view.Name, keyText(r.KeyValues)),
 					What: fmt.Sprintf("elements %d and %d of the list %s have the same key %s, and would be one row of table %s", j, i, p.cfg.list(), key, p.name),
 					Fix:  "let a rule give them different keys, or name other columns under 'key' of the table",
 				}

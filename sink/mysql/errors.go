@@ -30,6 +30,11 @@ const (
 	errTableDenied   = 1142
 	errDBDenied      = 1044
 	errAccessDenied  = 1045
+	errNoDatabase    = 1049
+	errTooMany       = 1040
+	errUserTooMany   = 1203
+	errUserLimit     = 1226
+	errHostDenied    = 1130
 	errForeignKey    = 1452
 	errForeignParent = 1451
 	errTooLong       = 1406
@@ -89,22 +94,22 @@ func isConflict(err error) bool { n := number(err); return n == errDupEntry || n
 
 // recordFault tells a person why the server refused one product.
 func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
-	f := &fault.Fault{Class: fault.Runtime, Where: fmt.Sprintf("sink %s: %s %s", sinkName, p.view.Name, key), What: "the database refuses it", Err: err}
+	f := &fault.Fault{Class: fault.Runtime, Cause: fault.ProductRefused, Where: fmt.Sprintf("sink %s: %s %s", sinkName, p.view.Name, key), What: "the database refuses it", Err: err}
 	switch number(err) {
 	case errForeignKey:
-		f.What, f.Fix = "it refers to a row that the database does not have", "it is tried again by itself; add the row it refers to, or drop the foreign key"
+		f.Cause, f.What, f.Fix = fault.ProductRefers, "it refers to a row that the database does not have", "it is tried again by itself; add the row it refers to, or drop the foreign key"
 	case errForeignParent:
-		f.What, f.Fix = "other rows of the database refer to it, so it cannot be deleted", "delete those rows, or set delete: soft for the table"
+		f.Cause, f.What, f.Fix = fault.ProductReferred, "other rows of the database refer to it, so it cannot be deleted", "delete those rows, or set delete: soft for the table"
 	case errTooLong, errOutOfRange, errTruncated:
-		f.Fix = "make the column wider (ALTER TABLE … MODIFY …), or let a rule shorten the value"
+		f.Cause, f.Fix = fault.ProductUnfit, "make the column wider (ALTER TABLE … MODIFY …), or let a rule shorten the value"
 	case errBadString, errCollations, errConversion:
-		f.What, f.Fix = "a text has characters that the column's character set does not have", "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4;"
+		f.Cause, f.What, f.Fix = fault.ProductCharset, "a text has characters that the column's character set does not have", "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4;"
 	case errCheckMaria, errCheckMySQL, errSignal:
-		f.What, f.Fix = "a check or trigger of the database refuses it", "correct the value in the source or in a rule, or change the check"
+		f.Cause, f.What, f.Fix = fault.ProductCheck, "a check or trigger of the database refuses it", "correct the value in the source or in a rule, or change the check"
 	case errPacket:
-		f.What, f.Fix = "it is larger than the server takes in one packet", "SET GLOBAL max_allowed_packet = 268435456;"
+		f.Cause, f.What, f.Fix = fault.ProductPacket, "it is larger than the server takes in one packet", "SET GLOBAL max_allowed_packet = 268435456;"
 	case errBadDate:
-		f.Fix = "correct the date in the source, or let a rule set another value"
+		f.Cause, f.Fix = fault.ProductUnfit, "correct the date in the source, or let a rule set another value"
 	default:
 		f.Fix = "correct the value in the source or in a rule"
 	}
@@ -113,18 +118,24 @@ func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
 
 // environment turns an error of the server into a fault that says who has to act; other errors (a lost connection, a deadlock) stay as they are.
 func environment(where string, err error) error {
-	f := &fault.Fault{Class: fault.Environment, Where: where, Err: err}
+	f := &fault.Fault{Class: fault.Environment, Cause: fault.Unexpected, Where: where, Err: err}
 	switch n := number(err); n {
-	case errTableDenied, errDBDenied, errAccessDenied:
-		f.What, f.Fix = "the database user may not do this", "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER ON the database TO the user"
+	case errAccessDenied, errHostDenied:
+		f.Cause, f.What, f.Fix = fault.MySQLLogin, "the database refuses the login", "check user and password in the sink's dsn, and the user's account (SHOW CREATE USER …, ALTER USER …)"
+	case errNoDatabase:
+		f.Cause, f.What, f.Fix = fault.MySQLDatabase, "the database does not exist", "CREATE DATABASE …; or correct its name in the sink's dsn"
+	case errTooMany, errUserTooMany, errUserLimit:
+		f.Cause, f.What, f.Fix = fault.MySQLConnections, "the server has no free connection", "end other clients, or raise max_connections or the user's limit (ALTER USER … WITH MAX_USER_CONNECTIONS 0)"
+	case errTableDenied, errDBDenied:
+		f.Cause, f.What, f.Fix = fault.MySQLPrivilege, "the database user may not do this", "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER ON the database TO the user"
 	case errTableFull, errDiskFull, errNoSpace:
-		f.What, f.Fix = "the database's disk is full", "make room on it; writing goes on by itself"
+		f.Cause, f.What, f.Fix = fault.MySQLFull, "the database's disk is full", "make room on it; writing goes on by itself"
 	case errReadOnly, errReadOnlyTrx, errReadOnlyMode:
-		f.What, f.Fix = "the database is read-only", "let the address point at the primary server, or SET GLOBAL read_only = 0; writing goes on by itself"
+		f.Cause, f.What, f.Fix = fault.MySQLReadOnly, "the database is read-only", "let the address point at the primary server, or SET GLOBAL read_only = 0; writing goes on by itself"
 	case errDeadlock, errLockWait:
 		return fmt.Errorf("%s: %w: %w", where, sink.ErrContention, err)
 	case errNoTable, errNoColumn, errNoDefault:
-		f.What, f.Fix = "the table is no longer as it was checked", "run shelfstream check -connect, which names the statement; writing goes on by itself"
+		f.Cause, f.What, f.Fix = fault.MySQLTableChanged, "the table is no longer as it was checked", "run shelfstream check -connect, which names the statement; writing goes on by itself"
 	default:
 		return err
 	}

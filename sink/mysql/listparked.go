@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"shelfstream/internal/fault"
@@ -11,19 +12,10 @@ import (
 // ListParked lists what this sink holds back, of all partitions and whoever writes them now, the longest parked first, at most limit records. A
 // database in which no sink has run yet holds nothing.
 func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, error) {
-	out := []sink.Parked{}
-	err := scanAll(ctx, t.db, "SELECT topic, `partition`, UNIX_TIMESTAMP(first_seen), "+parkedColumns+
-		" FROM shelfstream_parked WHERE sink = ? ORDER BY first_seen, topic, `partition`, `offset` LIMIT ?",
-		func(scan func(...any) error) error {
-			p := sink.Parked{Fault: &fault.Fault{Class: fault.Runtime}}
-			var since, ms float64
-			if err := scan(&p.Topic, &p.Partition, &since, &p.Offset, &p.ID, &p.Key, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
-				return err
-			}
-			p.SourceTSMS, p.Since = int64(ms), time.UnixMicro(int64(since*1e6)).UTC()
-			out = append(out, p)
-			return nil
-		}, t.name, limit)
+	out, err := t.listParked(ctx, parkedColumns, limit)
+	if number(err) == errNoColumn { // made before causes had names; the next run adds the column
+		out, err = t.listParked(ctx, strings.Replace(parkedColumns, "cause", "''", 1), limit)
+	}
 	switch {
 	case number(err) == errNoTable:
 		return nil, nil
@@ -31,4 +23,21 @@ func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, erro
 		return nil, t.unreachable(err)
 	}
 	return out, nil
+}
+
+func (t *Target) listParked(ctx context.Context, columns string, limit int) ([]sink.Parked, error) {
+	out := []sink.Parked{}
+	err := scanAll(ctx, t.db, "SELECT topic, `partition`, UNIX_TIMESTAMP(first_seen), "+columns+
+		" FROM shelfstream_parked WHERE sink = ? ORDER BY first_seen, topic, `partition`, `offset` LIMIT ?",
+		func(scan func(...any) error) error {
+			p := sink.Parked{Fault: &fault.Fault{Class: fault.Runtime}}
+			var since, ms float64
+			if err := scan(&p.Topic, &p.Partition, &since, &p.Offset, &p.ID, &p.Key, &p.Fault.Cause, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
+				return err
+			}
+			p.SourceTSMS, p.Since = int64(ms), time.UnixMicro(int64(since*1e6)).UTC()
+			out = append(out, p)
+			return nil
+		}, t.name, limit)
+	return out, err
 }

@@ -36,6 +36,7 @@ const (
   record_id varbinary(1000) NOT NULL,
   record_hash binary(16) NOT NULL,
   record_key text NOT NULL,
+  cause varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   place text NOT NULL,
   reason text NOT NULL,
   fix text NOT NULL,
@@ -47,6 +48,9 @@ const (
   PRIMARY KEY (sink, topic, ` + "`partition`, `offset`" + `),
   KEY shelfstream_hash (sink, topic, ` + "`partition`" + `, record_hash)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COMMENT='products a sink could not write, and why; a row leaves when a newer state of its product is written'`
+
+	// parkedUpgrade is for a table that was made before causes had names.
+	parkedUpgrade = `ALTER TABLE shelfstream_parked ADD COLUMN cause varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' AFTER record_key`
 )
 
 // What shelfstream_offsets.prune says.

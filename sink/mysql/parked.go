@@ -43,7 +43,7 @@ func padded(hash []byte) []byte {
 	return make([]byte, len(sink.KeyHash{}))
 }
 
-const parkedColumns = "`offset`, record_id, record_key, place, reason, fix, COALESCE(ROUND(UNIX_TIMESTAMP(record_time) * 1000), 0)"
+const parkedColumns = "`offset`, record_id, record_key, cause, place, reason, fix, COALESCE(ROUND(UNIX_TIMESTAMP(record_time) * 1000), 0)"
 
 // Parked implements sink.Retrier.
 func (s *session) Parked(ctx context.Context, after int64, limit int) ([]sink.Parked, error) {
@@ -55,7 +55,7 @@ func (s *session) readParked(ctx context.Context, condition string) ([]sink.Park
 	err := scanAll(ctx, s.t.db, "SELECT "+parkedColumns+" FROM shelfstream_parked WHERE "+s.where()+" AND "+condition, func(scan func(...any) error) error {
 		p := sink.Parked{Topic: s.p.View.Topic, Partition: s.p.ID, Fault: &fault.Fault{Class: fault.Runtime}}
 		var ms float64
-		if err := scan(&p.Offset, &p.ID, &p.Key, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
+		if err := scan(&p.Offset, &p.ID, &p.Key, &p.Fault.Cause, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
 			return err
 		}
 		p.SourceTSMS = int64(ms)
@@ -118,8 +118,8 @@ func (s *session) appendParked(b *packetBuilder, applied []*sink.Record, parked 
 		rows = s.appendParkedRow(rows, &parked[i])
 		ends = append(ends, len(rows))
 	}
-	b.chunks("INSERT INTO shelfstream_parked (sink, topic, `partition`, `offset`, record_id, record_hash, record_key, place, reason, fix, waits_for, record_time, first_seen, last_tried, attempts) VALUES ",
-		rows, ends, 1, " ON DUPLICATE KEY UPDATE place = VALUES(place), reason = VALUES(reason), fix = VALUES(fix), waits_for = VALUES(waits_for), last_tried = VALUES(last_tried), attempts = attempts + 1")
+	b.chunks("INSERT INTO shelfstream_parked (sink, topic, `partition`, `offset`, record_id, record_hash, record_key, cause, place, reason, fix, waits_for, record_time, first_seen, last_tried, attempts) VALUES ",
+		rows, ends, 1, " ON DUPLICATE KEY UPDATE cause = VALUES(cause), place = VALUES(place), reason = VALUES(reason), fix = VALUES(fix), waits_for = VALUES(waits_for), last_tried = VALUES(last_tried), attempts = attempts + 1")
 }
 
 func (s *session) has(h sink.KeyHash) bool { _, ok := s.held[h]; return ok }
@@ -147,6 +147,7 @@ func (s *session) appendParkedRow(dst []byte, h *held) []byte {
 	dst = appendBinary(dst, h.hash[:])
 	dst = append(dst, ", "...)
 	text(h.Key, 4000)
+	text(string(f.Cause), 64)
 	text(f.Where, 4000)
 	text(reason, 16000)
 	text(f.Fix, 16000)

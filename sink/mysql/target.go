@@ -130,6 +130,11 @@ func (t *Target) check(ctx context.Context, views []sink.View) (fault.List, erro
 			faults.Add(f)
 		}
 	}
+	if f, err := t.upgradeParked(ctx); err != nil {
+		return nil, err
+	} else if f != nil {
+		faults.Add(f)
+	}
 	if err := t.create(ctx, plans, &faults); err != nil {
 		return nil, err
 	}
@@ -169,7 +174,7 @@ func (t *Target) unreachable(err error) error {
 	if e := environment(where, err); errors.As(e, &f) {
 		return e
 	}
-	return &fault.Fault{Class: fault.Environment, Where: where, What: "does not answer", Fix: "start the server, or correct the sink's dsn", Err: err}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.MySQLUnreachable, Where: where, What: "does not answer", Fix: "start the server, or correct the sink's dsn", Err: err}
 }
 
 // makeOwn makes one of our own tables; a user without CREATE may have it made by somebody else.
@@ -187,9 +192,32 @@ func (t *Target) makeOwn(ctx context.Context, ddl string) (*fault.Fault, error) 
 		if qerr := t.db.QueryRowContext(ctx, "SELECT 1 FROM "+name+" LIMIT 1").Scan(&one); qerr == nil || errors.Is(qerr, sql.ErrNoRows) {
 			return nil, nil
 		}
-		return &fault.Fault{Class: fault.Environment, Where: "table " + name, What: "does not exist, and the database user may not make it", Fix: "run: " + oneLine(ddl) + ";", Err: err}, nil
+		return &fault.Fault{Class: fault.Environment, Cause: fault.MySQLPrivilege, Where: "table " + name, What: "does not exist, and the database user may not make it", Fix: "run: " + oneLine(ddl) + ";", Err: err}, nil
 	}
 	return nil, t.unreachable(err)
+}
+
+// upgradeParked adds what an older shelfstream_parked lacks; a user without ALTER may have it added by somebody else.
+func (t *Target) upgradeParked(ctx context.Context) (*fault.Fault, error) {
+	var cause string
+	err := t.db.QueryRowContext(ctx, "SELECT cause FROM shelfstream_parked LIMIT 1").Scan(&cause)
+	if number(err) != errNoColumn {
+		return nil, nil // it has the column, or whether there is a table at all was said before
+	}
+	_, err = t.db.ExecContext(ctx, parkedUpgrade)
+	switch number(err) {
+	case errDupColumn: // another process was quicker
+		return nil, nil
+	case errTableDenied, errDBDenied:
+		return &fault.Fault{
+			Class: fault.Environment, Cause: fault.MySQLPrivilege, Where: "table shelfstream_parked",
+			What: "lacks the column cause, and the database user may not add it", Fix: "run: " + parkedUpgrade + ";", Err: err,
+		}, nil
+	}
+	if err != nil {
+		return nil, t.unreachable(err)
+	}
+	return nil, nil
 }
 
 // create makes what create: true allows: missing tables, and missing columns of existing ones.
@@ -207,7 +235,7 @@ func (t *Target) create(ctx context.Context, plans map[string]*viewPlan, faults 
 		case n == 0:
 			return t.unreachable(err)
 		default:
-			faults.Add(&fault.Fault{Class: fault.Environment, Where: p.where(), What: "create: true is set, and the database refuses it", Fix: "run it as a user who may: " + oneLine(ddl), Err: err})
+			faults.Add(&fault.Fault{Class: fault.Environment, Cause: fault.MySQLPrivilege, Where: p.where(), What: "create: true is set, and the database refuses it", Fix: "run it as a user who may: " + oneLine(ddl), Err: err})
 			return nil
 		}
 	}

@@ -64,7 +64,7 @@ func NewServer(cfg Config) (*Server, error) {
 	var err error
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, &fault.Fault{
-			Class: fault.Environment, Where: "admin.listen", What: "the admin port " + cfg.Listen + " cannot be opened", Err: err,
+			Class: fault.Environment, Cause: fault.AddressTaken, Where: "admin.listen", What: "the admin port " + cfg.Listen + " cannot be opened", Err: err,
 			Fix: "end the program that has it, or set admin.listen to another address; 127.0.0.1:0 takes any free port, off opens none",
 		}
 	}

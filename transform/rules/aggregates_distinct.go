@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -20,7 +21,7 @@ func compileOnly(c *compiler, n *node) *code {
 			v := k.eval(m)
 			same := v.Kind == out.Kind && (v.Kind == schemas.KindNull || compare(v, out) == 0)
 			if seen && !same {
-				m.fail(at, fmt.Sprintf("several rows of %s match, with %s and %s", q.source.name, display(out), display(v)),
+				m.failAs(fault.RulesAmbiguous, at, fmt.Sprintf("several rows of %s match, with %s and %s", q.source.name, display(out), display(v)),
 					fmt.Sprintf("remove one of them in the source, narrow where, or choose: first(%s, … order …)", q.source.name))
 				return false
 			}

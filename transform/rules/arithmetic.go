@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -200,13 +201,13 @@ func (c *compiler) dateArithmetic(n *node, l, r *code) *code {
 				continue
 			}
 			if future, past := openEnd(*v); future || past {
-				return m.fail(at, fmt.Sprintf("date %s is without end and cannot be calculated with", display(*v)), "guard it with nullif(…)")
+				return m.failAs(fault.RulesArithmetic, at, fmt.Sprintf("date %s is without end and cannot be calculated with", display(*v)), "guard it with nullif(…)")
 			}
 		}
 		day := a.Int + sign*b.Int
 		if out := (schemas.Value{Kind: kind, Int: day}); kind == schemas.KindInt || b.Int < maxDay && b.Int > minDay && day < maxDay && day > minDay {
 			return out
 		}
-		return m.fail(at, fmt.Sprintf("%s %s %s is no date", display(a), n.op, display(b)), "use fewer days")
+		return m.failAs(fault.RulesArithmetic, at, fmt.Sprintf("%s %s %s is no date", display(a), n.op, display(b)), "use fewer days")
 	})
 }

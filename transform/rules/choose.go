@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"shelfstream/internal/fault"
 )
 
 // choosing is the part that pick, text, vat and list have in common: rows of a source, a condition, a validity and an order.
@@ -107,7 +109,7 @@ func (o *otherwise) compile(c *compiler, set fieldSet) func(m *machine) {
 	if o.reason != "" {
 		reason := o.reason
 		return func(m *machine) {
-			m.fail(site{origin: here}, reason, "add a row that the rule can choose, or change the rule; the product is tried again when its rows change")
+			m.failAs(fault.RulesRowMissing, site{origin: here}, reason, "add a row that the rule can choose, or change the rule; the product is tried again when its rows change")
 		}
 	}
 	for _, f := range o.fields {

@@ -90,7 +90,7 @@ func (e *Evaluator) run(in *Input) error {
 func (e *Evaluator) check(in *Input) error {
 	env := &e.m.prog.env
 	bad := func(what string) error {
-		return &fault.Fault{Class: fault.Runtime, Where: "view " + env.View, What: what, Fix: "this is a mistake in Shelfstream: report it"}
+		return &fault.Fault{Class: fault.Runtime, Cause: fault.Bug, Where: "view " + env.View, What: what, Fix: "this is a mistake in Shelfstream: report it"}
 	}
 	if len(in.Root) != len(env.Root.Columns) || len(in.Children) != len(env.Children) || len(in.Lookups) != len(env.Lookups) {
 		return bad(fmt.Sprintf("the input has %d root columns, %d children, %d lookups; the rules were compiled for %d, %d, %d",
@@ -134,7 +134,7 @@ func (m *machine) fitDecimal(v schemas.Value, t *schemas.Type, at site, name str
 		v = out
 	}
 	if tooLong(v, int(t.Precision)) {
-		return m.fail(at, fmt.Sprintf("%s is %s, which has more than %d digits", name, display(v), t.Precision), "round it, or correct the value in the source")
+		return m.failAs(fault.RulesArithmetic, at, fmt.Sprintf("%s is %s, which has more than %d digits", name, display(v), t.Precision), "round it, or correct the value in the source")
 	}
 	return v
 }

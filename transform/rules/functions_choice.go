@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -125,7 +126,7 @@ func compileMap(c *compiler, n *node) *code {
 		case otherwise != nil:
 			return otherwise.eval(m)
 		}
-		return m.fail(at, fmt.Sprintf("%s is %s, which the map does not have", what, display(v)), "add it to the map, or give map(…) a default as its third argument")
+		return m.failAs(fault.RulesNotInMap, at, fmt.Sprintf("%s is %s, which the map does not have", what, display(v)), "add it to the map, or give map(…) a default as its third argument")
 	})
 }
 
@@ -136,7 +137,7 @@ func compileFault(c *compiler, n *node) *code {
 	}
 	at := c.site(n)
 	return c.made(n, nullType, func(m *machine) schemas.Value {
-		return m.fail(at, string(t.eval(m).Bytes), "correct the product in the source")
+		return m.failAs(fault.RulesParked, at, string(t.eval(m).Bytes), "correct the product in the source")
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -86,7 +87,7 @@ func (c *compiler) datePart(n *node, part func(t time.Time) int) *code {
 			return v
 		}
 		if future, past := openEnd(v); future || past {
-			return m.fail(at, fmt.Sprintf("date %s is without end and has no %s", display(v), n.name), "guard it with nullif(…)")
+			return m.failAs(fault.RulesArithmetic, at, fmt.Sprintf("date %s is without end and has no %s", display(v), n.name), "guard it with nullif(…)")
 		}
 		return schemas.Int(int64(part(time.Unix(v.Int*86400, 0).UTC())))
 	})

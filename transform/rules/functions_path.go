@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -79,14 +80,14 @@ func (w *climb) up(m *machine, from schemas.Value) bool {
 		i := w.find(m, rows, from, compare)
 		switch {
 		case i < 0 && len(m.index) == base:
-			m.fail(w.at, fmt.Sprintf("%s has no row %s", w.q.source.name, display(from)), fmt.Sprintf("add it to %s; the product is tried again when it arrives", w.q.source.name))
+			m.failAs(fault.RulesTree, w.at, fmt.Sprintf("%s has no row %s", w.q.source.name, display(from)), fmt.Sprintf("add it to %s; the product is tried again when it arrives", w.q.source.name))
 			return false
 		case i < 0:
-			m.fail(w.at, fmt.Sprintf("%s has no row %s, which %s names as its parent", w.q.source.name, display(from), w.shown(m, rows, m.index[len(m.index)-1])),
+			m.failAs(fault.RulesTree, w.at, fmt.Sprintf("%s has no row %s, which %s names as its parent", w.q.source.name, display(from), w.shown(m, rows, m.index[len(m.index)-1])),
 				fmt.Sprintf("add it to %s, or correct the parent; the product is tried again when it arrives", w.q.source.name))
 			return false
 		case slices.Contains(m.index[base:], i) || len(m.index)-base >= maxPath:
-			m.fail(w.at, fmt.Sprintf("%s runs in a circle: %s is above itself", w.q.source.name, w.shown(m, rows, i)), "correct the parents in the source")
+			m.failAs(fault.RulesTree, w.at, fmt.Sprintf("%s runs in a circle: %s is above itself", w.q.source.name, w.shown(m, rows, i)), "correct the parents in the source")
 			return false
 		}
 		w.q.enter(m, rows, i)

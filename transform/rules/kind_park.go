@@ -1,6 +1,10 @@
 package rules
 
-import "go.yaml.in/yaml/v3"
+import (
+	"go.yaml.in/yaml/v3"
+
+	"shelfstream/internal/fault"
+)
 
 // parkRule stops a product with a reason: it is parked, and the shop keeps what it has.
 type parkRule struct {
@@ -20,6 +24,6 @@ func (k *parkRule) compile(c *compiler) func(m *machine) {
 	}
 	at := c.site(k.reason.node)
 	return func(m *machine) {
-		m.fail(at, string(reason.eval(m).Bytes), "correct the product in the source; it is tried again when its rows change")
+		m.failAs(fault.RulesParked, at, string(reason.eval(m).Bytes), "correct the product in the source; it is tried again when its rows change")
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -110,7 +111,7 @@ func (k *vatRule) compile(c *compiler) func(m *machine) {
 		case chosen.Kind != schemas.KindNull:
 			row = chosen
 		case price.Kind != schemas.KindNull:
-			m.fail(at, fmt.Sprintf("unknown VAT code %s: %s has no rate that is valid on %s", k.codeOf(m, called, from), from, appendDate(nil, m.day())),
+			m.failAs(fault.RulesVATUnknown, at, fmt.Sprintf("unknown VAT code %s: %s has no rate that is valid on %s", k.codeOf(m, called, from), from, appendDate(nil, m.day())),
 				fmt.Sprintf("add the rate to %s, or correct the product's code; the product is tried again then", from))
 			return
 		}
@@ -151,7 +152,7 @@ func (k *vatRule) choose(m *machine, q *query, rate *code, at site) schemas.Valu
 		case m.fault != nil:
 			return false
 		case chosen.Kind != schemas.KindNull && compareNumbers(chosen, v) != 0:
-			m.fail(at, fmt.Sprintf("two VAT rates are valid on %s: %s and %s", appendDate(nil, m.day()), display(chosen), display(v)),
+			m.failAs(fault.RulesVATTwice, at, fmt.Sprintf("two VAT rates are valid on %s: %s and %s", appendDate(nil, m.day()), display(chosen), display(v)),
 				fmt.Sprintf("end one of the rows in %s before the other begins, or give the rule an order", q.source.name))
 			return false
 		}

@@ -96,12 +96,17 @@ type site struct {
 
 // fail stops the product with a reason. The first reason counts; what is computed after it is thrown away.
 func (m *machine) fail(at site, what, fix string) schemas.Value {
+	return m.failAs(fault.RulesValue, at, what, fix)
+}
+
+// failAs is fail with another cause than a bad value.
+func (m *machine) failAs(cause fault.Cause, at site, what, fix string) schemas.Value {
 	if m.fault == nil {
 		name := ""
 		if m.rule != nil {
 			name = " rule " + m.rule.name
 		}
-		m.fault = &fault.Fault{Class: fault.Runtime, Where: at.origin.where(at.pos) + name, What: what + " (" + m.product() + ")", Fix: fix}
+		m.fault = &fault.Fault{Class: fault.Runtime, Cause: cause, Where: at.origin.where(at.pos) + name, What: what + " (" + m.product() + ")", Fix: fix}
 	}
 	return schemas.Null
 }
@@ -133,7 +138,7 @@ func (m *machine) failNumber(at site, err error, op string, values ...schemas.Va
 	for i, v := range values {
 		shown[i] = display(v)
 	}
-	return m.fail(at, fmt.Sprintf("%s: %s of %s", err, op, strings.Join(shown, " and ")), "correct the value in the source, or guard against it with if(…) or nullif(…)")
+	return m.failAs(fault.RulesArithmetic, at, fmt.Sprintf("%s: %s of %s", err, op, strings.Join(shown, " and ")), "correct the value in the source, or guard against it with if(…) or nullif(…)")
 }
 
 // made is the text that stands in the buffer from start to its end.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
@@ -145,7 +146,7 @@ func (c *compiler) lookupName(n *node) *code {
 		rows := m.in.Lookups[at]
 		if len(rows) == 0 {
 			if required {
-				return m.fail(site, fmt.Sprintf("%s has no row for %s", input, m.soughtBy(l)), fmt.Sprintf("add the row to %s; the product is tried again when it arrives", input))
+				return m.failAs(fault.RulesRowMissing, site, fmt.Sprintf("%s has no row for %s", input, m.soughtBy(l)), fmt.Sprintf("add the row to %s; the product is tried again when it arrives", input))
 			}
 			return schemas.Null
 		}

@@ -95,7 +95,7 @@ func (d *disk) heard(message string) {
 		return
 	}
 	d.failed = &fault.Fault{
-		Class: fault.Environment, Where: "log.data_dir " + d.dir, What: fmt.Sprintf("the log cannot be written any more (%s)", message),
+		Class: fault.Environment, Cause: fault.DiskFailed, Where: "log.data_dir " + d.dir, What: fmt.Sprintf("the log cannot be written any more (%s)", message),
 		Fix: "see that its disk works and has room, then start again: everything that was acknowledged is there, and what was not is sent again",
 	}
 	close(d.broken)

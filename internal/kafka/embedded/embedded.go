@@ -81,7 +81,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	if cfg.Dir != "" {
 		if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-			return nil, &fault.Fault{Class: fault.Environment, Where: "log.data_dir " + cfg.Dir, What: "the log's directory cannot be made", Fix: "check the path and its permissions", Err: err}
+			return nil, &fault.Fault{Class: fault.Environment, Cause: fault.DiskUnusable, Where: "log.data_dir " + cfg.Dir, What: "the log's directory cannot be made", Fix: "check the path and its permissions", Err: err}
 		}
 		if b.lock, err = lockDir(filepath.Join(cfg.Dir, "lock")); err != nil {
 			return nil, err
@@ -98,7 +98,7 @@ func Start(cfg Config) (*Broker, error) {
 	b.cluster, err = kfake.NewCluster(opts...)
 	if err != nil {
 		err = &fault.Fault{
-			Class: fault.Environment, Where: "embedded log on " + cfg.Listen, What: "the embedded broker does not start",
+			Class: fault.Environment, Cause: fault.AddressTaken, Where: "embedded log on " + cfg.Listen, What: "the embedded broker does not start",
 			Fix: "choose another address with log.listen, or stop what uses it", Err: err,
 		}
 		return nil, errors.Join(err, b.lock.release())

@@ -18,7 +18,7 @@ type dirLock struct{ f *os.File }
 func lockDir(path string) (*dirLock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
-		return nil, &fault.Fault{Class: fault.Environment, Where: "log " + path, What: "the log's lock file cannot be opened", Fix: "check the directory's permissions", Err: err}
+		return nil, &fault.Fault{Class: fault.Environment, Cause: fault.DiskUnusable, Where: "log " + path, What: "the log's lock file cannot be opened", Fix: "check the directory's permissions", Err: err}
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		holder, _ := os.ReadFile(path) // only for the message
@@ -31,7 +31,7 @@ func lockDir(path string) (*dirLock, error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		return nil, &fault.Fault{
-			Class: fault.Environment, Where: "log " + path, What: "the embedded log is in use by process " + pid,
+			Class: fault.Environment, Cause: fault.DirectoryBusy, Where: "log " + path, What: "the embedded log is in use by process " + pid,
 			Fix: "stop that process, give this one another log.data_dir, or point it at the running broker with log.brokers",
 		}
 	}
