@@ -26,6 +26,6 @@ func rulesEntries() []Entry {
 		{RulesParked, system, "A rule of your own parks the product", Invalid, Error, "correct the product in the ERP", "", true},
 		{RulesValue, system, "A value of the ERP is not what the rule needs", Invalid, Error, "correct the value in the ERP", "", true},
 		{RulesArithmetic, system, "A rule cannot calculate with a value", Invalid, Error, "correct the value in the ERP, or guard against it in the rule", "", true},
-		{GuardHeld, "Guards", "A guard holds changes", Held, Critical, "look at them; let them out if they are meant, correct the ERP if not", "shelfstream held apply <view> <guard>", true},
+		{GuardHeld, "Guards", "A guard holds changes", Held, Critical, "look at them; let them out if they are meant, correct the ERP if not", "shelfstream held apply <view> -why <reason>", true},
 	}
 }
