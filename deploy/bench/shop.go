@@ -11,7 +11,7 @@ import (
 )
 
 const shopYAML = `pipeline: %[1]s
-log: { brokers: ["%[2]s"], partitions: 4, registry: { url: "%[3]s" } }
+log: { brokers: ["%[2]s"], partitions: 2, registry: { url: "%[3]s" } }
 sources:
   erp:
     postgres:
@@ -78,7 +78,7 @@ func (b *bench) count(ctx context.Context, query string) (int, error) {
 // latency: commit in PostgreSQL to visible in MariaDB, at 1,000 row changes a second, 10 a transaction, for 60 s.
 func (b *bench) latency(ctx context.Context) error {
 	var p50, p95, p99, worst, cpu, rss, peer50, peer99, peerCPU, peerRSS series
-	const seconds, rate = 60, 1000
+	const seconds, warmup, rate = 60, 20, 1000 // as the peer's
 	pipeline := b.name("live")
 	var p *process
 	defer func() {
@@ -87,6 +87,9 @@ func (b *bench) latency(ctx context.Context) error {
 		}
 	}()
 	for r := range b.runs {
+		if err := b.servers.settle(ctx); err != nil {
+			return err
+		}
 		if b.peers != nil {
 			// The peer with its poll interval tuned to 5 ms.
 			rows, err := b.peers.measure(ctx, "e_latency(1, src=FAST, label='poll5ms')")
@@ -108,13 +111,16 @@ func (b *bench) latency(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := b.servers.settle(ctx); err != nil {
+			return err
+		}
 		before := p.usage()
-		d, err := b.probe(ctx, rate, seconds, 10, 20_000+b.uid*10+r)
+		d, err := b.probe(ctx, rate, seconds, warmup, 20_000+b.uid*10+r)
 		if err != nil {
 			return errors.Join(err, p.alive())
 		}
 		u := p.usage()
-		cpu.add((u.cpu - before.cpu) * 1e6 / float64(rate*(seconds+10)))
+		cpu.add((u.cpu - before.cpu) * 1e6 / float64(rate*(seconds+warmup)))
 		rss.add(u.rss)
 		p50.add(d.at(.5))
 		p95.add(d.at(.95))
