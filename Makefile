@@ -117,7 +117,7 @@ demo: build ## an ERP, a pipeline and a shop to play with; SECONDS=20 ends and c
 	@bin/shelfstream demo $(if $(filter command line environment,$(origin SECONDS)),-seconds $(SECONDS)) $(DEMO_ARGS)
 
 .PHONY: install
-install: ## install what the machine lacks: PostgreSQL, MariaDB, and for tests a JVM, Maven, kcat, Python
+install: ## install what the machine lacks: PostgreSQL, MariaDB, and for tests a JVM, Maven, kcat, Python, Chromium
 	@scripts/install.sh --test
 	@echo "everything is there"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Shelfstream starts by itself on a machine and does not bring along:
 #   PostgreSQL 15 or newer, and MariaDB or MySQL      for `make demo`, `make bench` and the integration tests
-#   with --test also a JVM (17 or newer), Maven (fetches Apache Kafka's jars), kcat and Python (clients that read what we write)
+#   with --test also a JVM (17 or newer), Maven (fetches Apache Kafka's jars), kcat and Python (clients that read what we write), and Chromium
+#   (drives the status page)
 #
 # What is there is left alone; with everything there it only looks, without network or root. It installs with apt-get as root or through a sudo
 # that asks for no password, and otherwise prints the command to run. --check only looks: exit code 3 if something is missing.
@@ -14,7 +15,7 @@ for arg in "$@"; do
     --test) want_tests=true ;;
     --check) check_only=true ;;
     -h | --help)
-      sed -n '2,8s/^# \{0,1\}//p' "$0"
+      sed -n '2,9s/^# \{0,1\}//p' "$0"
       exit 0
       ;;
     *)
@@ -55,6 +56,8 @@ have_java() {
 # fastavro, a reader that knows nothing of ours, is put into an environment of its own by the test that uses it.
 have_python() { have python3 && python3 -c 'import ensurepip, venv' 2> /dev/null; }
 
+have_chromium() { have chromium || have chromium-browser || have google-chrome || have google-chrome-stable; }
+
 missing=() # for people
 apt=() dnf=() brew=()
 need() { # NAME APT DNF BREW
@@ -70,6 +73,7 @@ if $want_tests; then
   [ -n "${SHELFSTREAM_KAFKA_JARS:-}" ] || have mvn || need Maven maven maven maven
   have kcat || need kcat kcat kcat kcat
   have_python || need "Python 3 with venv" "python3 python3-venv" python3 python3
+  have_chromium || need Chromium chromium chromium chromium
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then

@@ -224,3 +224,15 @@ func (r *Runner) lag() (records int64, seconds float64) {
 	}
 	return records, seconds
 }
+
+// held is how many records are parked now, for the metrics.
+func (r *Runner) held() int64 {
+	b := &r.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, p := range b.parts {
+		n += p.shown.held
+	}
+	return int64(n)
+}

@@ -18,8 +18,8 @@ type metrics struct {
 	apply        prometheus.Histogram
 }
 
-// newMetrics registers the metrics; lag gives records and seconds behind, at scrape time. A nil Registerer is allowed.
-func newMetrics(reg prometheus.Registerer, pipeline, sink string, lag func() (records int64, seconds float64)) (*metrics, error) {
+// newMetrics registers the metrics; lag gives records and seconds behind and held how many records are parked, at scrape time. A nil Registerer is allowed.
+func newMetrics(reg prometheus.Registerer, pipeline, sink string, lag func() (records int64, seconds float64), held func() int64) (*metrics, error) {
 	labels := prometheus.Labels{"pipeline": pipeline, "sink": sink}
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "shelfstream_sink_" + name, Help: help, ConstLabels: labels})
@@ -49,8 +49,11 @@ func newMetrics(reg prometheus.Registerer, pipeline, sink string, lag func() (re
 	lagSeconds := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "shelfstream_sink_lag_seconds", Help: "Age of the newest source transaction applied, in the partition furthest behind; 0 if nothing is waiting.", ConstLabels: labels,
 	}, func() float64 { _, s := lag(); return s })
+	heldNow := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "shelfstream_sink_held", Help: "Records that are parked now, over this process' partitions.", ConstLabels: labels,
+	}, func() float64 { return float64(held()) })
 	var errs []error
-	for _, c := range []prometheus.Collector{m.records, m.rows, m.transactions, m.parked, m.retries, m.contention, m.batch, m.apply, lagRecords, lagSeconds} {
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.transactions, m.parked, m.retries, m.contention, m.batch, m.apply, lagRecords, lagSeconds, heldNow} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -117,7 +117,7 @@ func NewRunner(cfg RunnerConfig) (*Runner, error) {
 	r := &Runner{cfg: cfg}
 	r.board.start(cfg.Now())
 	var err error
-	if r.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline, cfg.Sink, r.lag); err != nil {
+	if r.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline, cfg.Sink, r.lag, r.held); err != nil {
 		return nil, fmt.Errorf("register metrics of sink %s: %w", cfg.Sink, err)
 	}
 	return r, nil
