@@ -43,7 +43,7 @@ func TestOldStateIsRebuilt(t *testing.T) {
 			l.checkpoint()
 			l.eventually("the log forgot the product and its tombstone", func() bool { return l.recordsIn("t.erp.product") == 3 })
 			l.clock.set(l.clock.Now().Add(away))
-			w = l.running(cfg)
+			l.running(cfg)
 			got, _ := l.products()
 			rebuilt := away > cfg.DeleteRetention
 			if _, there := got[fmt.Sprint(nos[0])]; there == rebuilt || !strings.Contains(got[fmt.Sprint(nos[1])], "rev=2") {
@@ -139,7 +139,7 @@ func TestInputThatBeginsLaterRebuilds(t *testing.T) {
 	l.product(nos[3], 2)
 	l.checkpoint()
 	l.cutTopic("t.erp.product", 0, l.tables["product"].next[0]-3)
-	w = l.running(l.config(labRules))
+	l.running(l.config(labRules))
 	got, _ := l.products()
 	if len(got) != 3 || !strings.Contains(got[fmt.Sprint(nos[3])], "rev=2") {
 		t.Errorf("products %v", got)
@@ -155,7 +155,7 @@ func TestInputMadeAnewRebuilds(t *testing.T) {
 	l.recreate("product")
 	l.put("product", num(nos[1]), txt("again"), num(1), num(2))
 	l.checkpoint()
-	w = l.running(l.config(labRules))
+	l.running(l.config(labRules))
 	got, _ := l.products()
 	if len(got) != 1 || !strings.Contains(got[fmt.Sprint(nos[1])], "title=again rev=2 net=1.01") {
 		t.Errorf("products %v", got)
@@ -205,7 +205,7 @@ func TestOtherTablesRebuildTheState(t *testing.T) {
 	w.stop()
 	cfg := l.config(labRules)
 	cfg.View.Children[1].Topic = "t.erp.photo"
-	w = l.running(cfg)
+	l.running(cfg)
 	got, _ := l.products()
 	for _, no := range nos {
 		if p := got[fmt.Sprint(no)]; !strings.Contains(p, "images=[{new.jpg}]") {
@@ -227,7 +227,7 @@ func TestOtherOrderEvaluatesAgain(t *testing.T) {
 	w.stop()
 	cfg := l.config(rules)
 	cfg.View.Children[1].OrderBy[0].Desc = true
-	w = l.running(cfg)
+	l.running(cfg)
 	if got, _ := l.products(); !strings.Contains(got["1"], "images=[{b.jpg}, {a.jpg}]") {
 		t.Errorf("product 1: %s", got["1"])
 	}

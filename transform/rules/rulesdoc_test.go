@@ -218,8 +218,12 @@ func census(kinds []kindFile) string {
 	}
 	var parts []string
 	for _, o := range []struct{ owner, words string }{
-		{"rules", "%d are written as rules"}, {"engine", "%d belong to the engine"}, {"source", "%d to a source"}, {"sink", "%d to a sink"},
-		{"sink, not built", "%d to a sink that is not built"}, {"source, not built", "%d to a source that is not built"},
+		{"rules", "%d are written as rules"},
+		{"engine", "%d belong to the engine"},
+		{"source", "%d to a source"},
+		{"sink", "%d to a sink"},
+		{"sink, not built", "%d to a sink that is not built"},
+		{"source, not built", "%d to a source that is not built"},
 	} {
 		if n[o.owner] > 0 {
 			parts = append(parts, fmt.Sprintf(o.words, n[o.owner]))
