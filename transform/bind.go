@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,7 @@ func (b *binder) bad(where, what, fix string) {
 
 func (b *binder) add(kind inputKind, name, topic string, table *schemas.Table) *input {
 	in := &input{index: len(b.layout.inputs), kind: kind, name: name, topic: topic, table: table}
+	in.quoted, _ = json.Marshal(name) // text always can
 	codec, err := schemas.Compile(in.table)
 	if err != nil {
 		b.bad("", err.Error(), "")

@@ -50,6 +50,10 @@ type evaluation struct {
 	snapshot *pebble.Snapshot
 	// published are the kept fields of what was emitted last; see previous.
 	published []schemas.Value
+	// was are the kept numbers of rows that it was made of, counts those of now; see guardrows.go.
+	was, counts []int
+	rowsHeader  []byte
+	sent        []kafka.Header // of the record of the product that is loaded
 }
 
 // rowOrigin says where a row of the product came from; the row tells it apart after sorting.
@@ -235,6 +239,7 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 		e.keyBytes, err = t.outCodec.AppendKey(schemas.AppendFrame(e.keyBytes[:0], t.keyID), e.result.Row)
 	}
 	if err == nil {
+		e.setHeaders()
 		err = e.fits()
 	}
 	if err != nil {
@@ -251,6 +256,9 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 		return false, err
 	}
 	if same {
+		if e.learnRows() {
+			return false, e.saveKept(batch, product)
+		}
 		return false, nil
 	}
 	return true, e.emit(ctx, batch, product, hash)
@@ -258,7 +266,7 @@ func (e *evaluation) one(ctx context.Context, batch *pebble.Batch, product []byt
 
 func (e *evaluation) emit(ctx context.Context, batch *pebble.Batch, product []byte, hash uint64) error {
 	t := e.t
-	if err := t.producer.Produce(ctx, t.topic, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: e.keyBytes, Value: e.value, Headers: e.headers}); err != nil {
+	if err := t.producer.Produce(ctx, t.topic, t.partition, kafka.Record{TimestampMS: t.clock().UnixMilli(), Key: e.keyBytes, Value: e.value, Headers: e.sent}); err != nil {
 		return fmt.Errorf("emit: %w", err)
 	}
 	t.metrics.emitted.Inc()

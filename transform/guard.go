@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +12,13 @@ import (
 	"shelfstream/schemas"
 )
 
-// Guard watches one kind of change of a view's products: those that leave the view, a field that becomes one of some values, or a number that
-// moves far. Single changes go out. When more of them than usual come within a while, they are held: the shop keeps what it has of these products
-// until they are put right in the source or somebody applies them.
+// Guard watches one kind of change of a view's products: those that leave the view, a field that becomes one of some values, a number that
+// moves far, or rows that are lost. Single changes go out. When more of them than usual come within a while, they are held: the shop keeps what it has
+// of these products until they are put right in the source or somebody applies them.
+//
+// Where several processes share a view, each counts for itself. A share is of the products of its partitions. Count and AtLeast-1 are divided among the
+// partitions, so that all processes together let out what one would; but each at least one change (unless AtLeast is 1), and with many more processes than
+// that they let out more.
 type Guard struct {
 	// Name is what messages and commands call it.
 	Name string
@@ -25,6 +30,10 @@ type Guard struct {
 	Becomes []string
 	// MovesPercent counts products whose Field moves by more than so many percent of what it was, or is lost.
 	MovesPercent float64
+	// Loses names a child or a lookup: counts products that had rows of it when they were published and have none now, or with RowsPercent fewer by more
+	// than that share. Their root row is still there: of a product that is deleted nobody asks for its rows.
+	Loses       string
+	RowsPercent float64
 	// Share is how many percent of the products that this process holds may change within Window; 0: any.
 	Share float64
 	// Count is how many products may change within Window; 0: any. Of Share and Count at least one must be set, and both must hold.
@@ -47,25 +56,26 @@ const (
 // guard is a guard bound to the products' shape.
 type guard struct {
 	Guard
-	column  int // of the products; -1 for Removed
-	kept    int // where it stands in what is kept
+	column  int // of the products; -1 for Removed and Loses
+	input   int // of the view, after the root, for Loses; else -1
+	kept    int // where it stands in what is kept: among the fields, or among the numbers of rows
 	percent schemas.Value
 }
 
 type guards []guard
 
-// CheckGuards checks guards against the shape of a view's products (of Compile): what `check` does. The error is a fault.List of class Config.
-func CheckGuards(view string, gs []Guard, products *schemas.Table) error {
-	_, err := bindGuards(view, gs, products)
+// CheckGuards checks guards against a view and the shape of its products (of Compile): what `check` does. The error is a fault.List of class Config.
+func CheckGuards(v View, gs []Guard, products *schemas.Table) error {
+	_, err := bindGuards(v, gs, products)
 	return err
 }
 
-func bindGuards(view string, gs []Guard, products *schemas.Table) (guards, error) {
+func bindGuards(v View, gs []Guard, products *schemas.Table) (guards, error) {
 	var faults fault.List
 	out := make(guards, 0, len(gs))
 	for i, g := range gs {
 		bad := func(what, fix string) {
-			faults.Add(&fault.Fault{Class: fault.Config, Where: fmt.Sprintf("view %s, guard %s", view, g.Name), What: what, Fix: fix})
+			faults.Add(&fault.Fault{Class: fault.Config, Where: fmt.Sprintf("view %s, guard %s", v.Name, g.Name), What: what, Fix: fix})
 		}
 		if g.Name == "" || g.Name == allGuards || slices.ContainsFunc(gs[:i], func(o Guard) bool { return o.Name == g.Name }) {
 			bad("a guard needs a name of its own, other than "+allGuards, "give it one, such as removals")
@@ -74,17 +84,23 @@ func bindGuards(view string, gs []Guard, products *schemas.Table) (guards, error
 			bad(fmt.Sprintf("a view has at most %d guards", maxGuards), "leave some out")
 			break
 		}
-		b := guard{Guard: g, column: -1}
+		b := guard{Guard: g, column: -1, input: -1}
 		ways := 0
-		for _, set := range []bool{g.Removed, len(g.Becomes) > 0, g.MovesPercent != 0} {
+		for _, set := range []bool{g.Removed, len(g.Becomes) > 0, g.MovesPercent != 0, g.Loses != ""} {
 			if set {
 				ways++
 			}
 		}
-		if ways != 1 || g.Removed != (g.Field == "") {
-			bad("it must say what it counts", "write removed: true, or a field with becomes: [draft], or a field with moves: 30%")
-		} else if !g.Removed {
+		switch ofField := len(g.Becomes) > 0 || g.MovesPercent != 0; {
+		case ways != 1 || ofField == (g.Field == ""):
+			bad("it must say what it counts", "write removed: true, or a field with becomes: [draft], or a field with moves: 30%, or loses: a child")
+		case ofField:
 			b.column = b.find(products, bad)
+		case g.Loses != "":
+			b.input = b.findInput(v, bad)
+		}
+		if g.RowsPercent != 0 && (g.Loses == "" || g.RowsPercent < 0 || g.RowsPercent >= 100) {
+			bad("rows is the share of the rows of loses that is one too many to lose, below 100%", "write rows: 50%, or leave it out to count products that lose all of them")
 		}
 		if g.Share < 0 || g.Share > 100 || g.Count < 0 || g.AtLeast < 0 || g.Window < 0 || g.Share == 0 && g.Count == 0 {
 			bad("it must say how many changes may go out", "write share: 5%, or count: 200, or both")
@@ -129,41 +145,68 @@ func (g *guard) find(products *schemas.Table, bad func(what, fix string)) int {
 	return c
 }
 
-// allowed is how many changes may go out within the window, of so many products.
-func (g *guard) allowed(products int64) int {
+// allowed is how many changes may go out within the window, of so many products. part gives the process's part of a number that all processes divide.
+func (g *guard) allowed(products int64, part func(n int) int) int {
 	n := -1
 	if g.Share > 0 {
 		n = int(float64(products) * g.Share / 100)
 	}
-	if g.Count > 0 && (n < 0 || g.Count < n) {
-		n = g.Count
+	if c := part(g.Count); g.Count > 0 && (n < 0 || c < n) {
+		n = c
 	}
-	return max(n, g.AtLeast-1)
+	return max(n, part(g.AtLeast-1))
 }
 
-// hits says which guards count a change, as a set of bits. row is nil if the product leaves the view.
-func (gs guards) hits(published, row []schemas.Value) uint64 {
+// partOf is the part of n that falls to some of so many partitions. The parts of all partitions add up to n; but nobody who has any gets none of what is
+// there, so processes that have less than one each may exceed it together.
+func partOf(n int, partitions iter.Seq[int32], of int) int {
+	sum, none := 0, true
+	for p := range partitions {
+		sum, none = sum+n*(int(p)+1)/of-n*int(p)/of, false
+	}
+	switch {
+	case none:
+		return n
+	case n > 0:
+		return max(sum, 1)
+	}
+	return sum
+}
+
+// change is what a product would go through.
+type change struct {
+	// published are the kept fields of what the shop has, was the kept numbers of rows that it was made of (-1: unknown); nil if nothing is known.
+	published []schemas.Value
+	was       []int
+	// row is what the shop would get; nil if the product leaves the view. is are the numbers of rows now, by input after the root; nil if the root row is gone.
+	row []schemas.Value
+	is  []int
+}
+
+// hits says which guards count a change, as a set of bits.
+func (gs guards) hits(c *change) uint64 {
 	var set uint64
 	for i := range gs {
-		g := &gs[i]
-		if g.Removed {
-			if row == nil {
-				set |= 1 << i
-			}
-			continue
-		}
-		if row != nil && published != nil && g.hit(&published[g.kept], &row[g.column]) {
+		if gs[i].hit(c) {
 			set |= 1 << i
 		}
 	}
 	return set
 }
 
-func (g *guard) hit(was, is *schemas.Value) bool {
-	if g.MovesPercent != 0 {
-		return moves(*was, *is, g.percent)
+func (g *guard) hit(c *change) bool {
+	switch {
+	case g.Removed:
+		return c.row == nil
+	case g.input >= 0:
+		return c.is != nil && c.was != nil && g.lost(c.was[g.kept], c.is[g.input])
+	case c.row == nil || c.published == nil:
+		return false
+	case g.MovesPercent != 0:
+		return moves(c.published[g.kept], c.row[g.column], g.percent)
+	default:
+		return g.named(c.row[g.column]) && !g.named(c.published[g.kept])
 	}
-	return g.named(*is) && !g.named(*was)
 }
 
 // named says whether a value is one that Becomes names.
@@ -230,19 +273,28 @@ func (g *guard) describe() string {
 		return "products would leave the view"
 	case g.MovesPercent != 0:
 		return fmt.Sprintf("products would move their %s by more than %s %%", g.Field, strconv.FormatFloat(g.MovesPercent, 'f', -1, 64))
+	case g.Loses != "" && g.RowsPercent != 0:
+		return fmt.Sprintf("products would lose more than %s %% of their rows of %s", strconv.FormatFloat(g.RowsPercent, 'f', -1, 64), g.Loses)
+	case g.Loses != "":
+		return fmt.Sprintf("products would lose all their rows of %s", g.Loses)
 	default:
 		return fmt.Sprintf("products would get the %s %s", g.Field, strings.Join(g.Becomes, " or "))
 	}
 }
 
-// texts are what a change looks like to people: the field before and after.
-func (g *guard) texts(published, row []schemas.Value) (before, after string) {
+// texts are what a change looks like to people: what is counted, before and after.
+func (g *guard) texts(c *change) (before, after string) {
 	switch {
-	case row == nil:
+	case g.input >= 0:
+		if c.was == nil || c.is == nil {
+			return "", ""
+		}
+		return fmt.Sprintf("%s: %d", g.Loses, c.was[g.kept]), strconv.Itoa(c.is[g.input]) + " rows"
+	case c.row == nil:
 		return "in the view", "removed"
-	case published == nil || g.column < 0:
+	case c.published == nil || g.column < 0:
 		return "", ""
 	default:
-		return g.Field + " " + published[g.kept].String(), row[g.column].String()
+		return g.Field + " " + c.published[g.kept].String(), c.row[g.column].String()
 	}
 }

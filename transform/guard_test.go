@@ -292,7 +292,7 @@ func TestGuardsAreChecked(t *testing.T) {
 		{Guard{Name: "a", Removed: true}, "how many changes may go out"},
 		{Guard{Name: "a", Removed: true, Share: 1}, ""},
 	} {
-		err := CheckGuards("shop", []Guard{c.g}, shape)
+		err := CheckGuards(View{Name: "shop"}, []Guard{c.g}, shape)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: %v, want %q", c.g, err, c.want)
 		}

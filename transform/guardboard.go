@@ -2,6 +2,7 @@ package transform
 
 import (
 	"context"
+	"maps"
 	"math/bits"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ type guardBoard struct {
 	clock  func() time.Time
 	// poke wakes the tasks' loops, so that one whose products are due counts them too.
 	poke *notifier
+	// of is how many partitions the view has in all processes; 0: this one has them all.
+	of int
 
 	mu       sync.Mutex
 	window   [][]counted // by guard: what went out, in the order of time
@@ -160,11 +163,19 @@ func (b *guardBoard) exceeded(partition int32, set uint64, counts []int, early b
 				n += m.pending[g]
 			}
 		}
-		if held > 0 || (ready || !early) && n > b.guards[g].allowed(products) {
+		if held > 0 || (ready || !early) && n > b.guards[g].allowed(products, b.part) {
 			out |= 1 << g
 		}
 	}
 	return out
+}
+
+// part is this process's part of a number that all processes divide. Callers hold mu.
+func (b *guardBoard) part(n int) int {
+	if b.of == 0 {
+		return n
+	}
+	return partOf(n, maps.Keys(b.members), b.of)
 }
 
 // recent is how many changes went out within the guard's window. Callers hold mu.

@@ -10,7 +10,7 @@ import (
 
 // TestLateTaskIsWaitedFor: at a start one task may be done with its products long before another.
 func TestLateTaskIsWaitedFor(t *testing.T) {
-	gs, err := bindGuards("v", []Guard{{Name: "removals", Removed: true, Count: 10}}, &schemas.Table{})
+	gs, err := bindGuards(View{Name: "v"}, []Guard{{Name: "removals", Removed: true, Count: 10}}, &schemas.Table{})
 	check(t, err)
 	b := newGuardBoard(gs, time.Now, newNotifier())
 	b.assign([]int32{0, 1})
@@ -51,7 +51,7 @@ func TestLateTaskIsWaitedFor(t *testing.T) {
 
 // TestDueTaskIsWaitedFor: a task that rests at the same checkpoint has still to count what the time changes.
 func TestDueTaskIsWaitedFor(t *testing.T) {
-	gs, err := bindGuards("v", []Guard{{Name: "removals", Removed: true, Count: 10}}, &schemas.Table{})
+	gs, err := bindGuards(View{Name: "v"}, []Guard{{Name: "removals", Removed: true, Count: 10}}, &schemas.Table{})
 	check(t, err)
 	b := newGuardBoard(gs, time.Now, newNotifier())
 	b.assign([]int32{0, 1})

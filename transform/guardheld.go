@@ -105,7 +105,7 @@ func (b *guardBoard) now() []HeldGuard {
 		}
 		slices.SortFunc(h.Samples, func(a, b HeldSample) int { return strings.Compare(a.Key, b.Key) })
 		h.Samples = h.Samples[:min(len(h.Samples), heldSamples)]
-		h.Allowed = g.allowed(h.Products)
+		h.Allowed = g.allowed(h.Products, b.part)
 		if o := b.override[i]; b.clock().Before(o.until) {
 			h.OverrideUntil, h.By, h.Why = o.until, o.by, o.why
 		}
@@ -190,6 +190,9 @@ func (g *guard) fix(view string) string {
 	look := "the source (a table emptied or half imported, a mass update)"
 	if g.MovesPercent != 0 {
 		look = "the prices and rates of the source (a wrong currency, a factor, a missing price list)"
+	}
+	if g.Loses != "" {
+		look = "the import that fills " + g.Loses + " in the source (a table emptied, a reload that died half way)"
 	}
 	return fmt.Sprintf("check %s and the rule files; products that are put right go on by themselves; if the change is meant, run `shelfstream held apply %s %s -why …`", look, view, word(g.Name))
 }

@@ -52,8 +52,11 @@ func (e *evaluation) admit(ctx context.Context, batch *pebble.Batch, product []b
 	if g == nil || len(e.facts.emitted) < 16 {
 		return true, nil
 	}
-	published := e.previous()
-	hits := g.guards.hits(published, row)
+	c := change{row: row, is: e.rowCounts()}
+	if c.published = e.previous(); c.published != nil {
+		c.was = e.was
+	}
+	hits := g.guards.hits(&c)
 	if hits == 0 {
 		return true, nil
 	}
@@ -61,7 +64,7 @@ func (e *evaluation) admit(ctx context.Context, batch *pebble.Batch, product []b
 	if old != nil {
 		hits &^= g.guards.mask(old.Applied)
 		if stays := hits & g.guards.mask(old.Held); stays != 0 {
-			return false, e.hold(ctx, batch, product, row, stays)
+			return false, e.hold(ctx, batch, product, &c, stays)
 		}
 	}
 	if hits &^= g.board.overridden(); hits == 0 {
@@ -87,7 +90,7 @@ func (e *evaluation) admit(ctx context.Context, batch *pebble.Batch, product []b
 	if hits &= g.tripped; hits == 0 {
 		return true, nil
 	}
-	return false, e.hold(ctx, batch, product, row, hits)
+	return false, e.hold(ctx, batch, product, &c, hits)
 }
 
 // decide settles what was put aside, and evaluates it again.
@@ -109,13 +112,13 @@ func (e *evaluation) decide(ctx context.Context, tgt *target) (int, error) {
 }
 
 // hold keeps a change back: the product stays as it was published, and the store and the parked topic say so. set are the guards that hold it.
-func (e *evaluation) hold(ctx context.Context, b *pebble.Batch, product []byte, row []schemas.Value, set uint64) error {
+func (e *evaluation) hold(ctx context.Context, b *pebble.Batch, product []byte, c *change, set uint64) error {
 	t, g := e.t, e.t.guarding
 	old := e.parkedFact()
 	p := &parkedFact{Record: e.recordKey()}
 	p.View, p.Key, p.Held, p.Since, p.Signals = t.layout.view.Name, keyText(product), g.guards.names(set), t.clock().UTC(), t.signals.end()
 	first := &g.guards[slices.IndexFunc(g.guards, func(x guard) bool { return x.Name == p.Held[0] })]
-	p.Before, p.After = first.texts(e.published, row)
+	p.Before, p.After = first.texts(c)
 	p.Where = fmt.Sprintf("view %s, guard %s", p.View, first.Name)
 	p.What = fmt.Sprintf("held: %s → %s", p.Before, p.After)
 	p.Fix = first.fix(p.View)

@@ -47,7 +47,7 @@ func (r *Runner) inspect(ctx context.Context) (*bound, error) {
 	if b.viewID, err = r.viewNumber(); err != nil {
 		return nil, err
 	}
-	gs, err := bindGuards(r.cfg.View.Name, r.cfg.Guards, b.program.Output())
+	gs, err := bindGuards(r.cfg.View, r.cfg.Guards, b.program.Output())
 	if err != nil {
 		return nil, err
 	}

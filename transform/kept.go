@@ -18,13 +18,16 @@ import (
 )
 
 // kept says which fields of the product that was emitted last the next evaluation knows: those that `keep` rules name, and those that guards
-// watch. The store holds them in a slot of the product, written with the hash of what was emitted; after a loss they come back from the output
+// watch, and how many rows it was made of, where guards count those. The store holds them in a slot of the product, written with the hash of what was emitted; after a loss they come back from the output
 // topic. nil: nothing is kept, and nothing is written. Shared by the tasks of a view.
 type kept struct {
 	// columns are those of the products' shape, each once. The first rules of them are rules.Program.Kept, in its order.
 	columns []int
 	rules   int
 	codec   *schemas.Codec
+	// inputs are those after the root whose numbers of rows are kept, each once, and their names.
+	inputs []int
+	names  []string
 	// shape changes with what is kept: then the slots are written anew from the output topic.
 	shape []byte
 
@@ -48,6 +51,12 @@ func newKept(program *rules.Program, gs guards, whole *schemas.Codec, valueID in
 	k := &kept{columns: program.Kept(), registry: reg, current: valueID, whole: whole, readers: map[int32]*keptReader{}}
 	k.rules = len(k.columns)
 	for i := range gs {
+		if in := gs[i].input; in >= 0 {
+			if gs[i].kept = slices.Index(k.inputs, in); gs[i].kept < 0 {
+				gs[i].kept = len(k.inputs)
+				k.inputs, k.names = append(k.inputs, in), append(k.names, gs[i].Loses)
+			}
+		}
 		if gs[i].column < 0 {
 			continue
 		}
@@ -56,7 +65,7 @@ func newKept(program *rules.Program, gs guards, whole *schemas.Codec, valueID in
 			k.columns = append(k.columns, gs[i].column)
 		}
 	}
-	if len(k.columns) == 0 {
+	if len(k.columns) == 0 && len(k.inputs) == 0 {
 		return nil, nil
 	}
 	// A shape needs a key.
@@ -69,7 +78,11 @@ func newKept(program *rules.Program, gs guards, whole *schemas.Codec, valueID in
 	if k.codec, err = schemas.Compile(k.table(nil)); err != nil {
 		return nil, fmt.Errorf("shape of the kept fields: %w", err)
 	}
-	h := sha256.Sum256([]byte(k.codec.ValueSchema()))
+	what := k.codec.ValueSchema()
+	if len(k.names) > 0 {
+		what += fmt.Sprintf(" %q", k.names)
+	}
+	h := sha256.Sum256([]byte(what))
 	k.shape = h[:]
 	return k, nil
 }
@@ -177,10 +190,16 @@ func (e *evaluation) previous() []schemas.Value {
 	if e.t.kept == nil || e.facts.kept == nil || !e.isPublished() {
 		return nil
 	}
-	var err error
-	if e.published, err = e.t.kept.codec.DecodeValue(e.published, e.facts.kept); err != nil {
-		return nil // written by nobody but saveKept under the same shape
+	// Written by nobody but saveKept under the same shape; what it does not hold is unknown.
+	was, fields, ok := e.t.kept.cutRows(e.was[:0], e.facts.kept)
+	if !ok {
+		return nil
 	}
+	var err error
+	if e.published, err = e.t.kept.codec.DecodeValue(e.published, fields); err != nil {
+		return nil
+	}
+	e.was = was
 	return e.published
 }
 
@@ -191,7 +210,7 @@ func (e *evaluation) saveKept(b *pebble.Batch, product []byte) error {
 		return nil
 	}
 	var err error
-	if e.scratch, e.part, err = k.ofRow(e.scratch[:0], e.part, e.result.Row); err != nil {
+	if e.scratch, e.part, err = k.ofRow(k.appendRows(e.scratch[:0], e.rowCounts()), e.part, e.result.Row); err != nil {
 		return fmt.Errorf("keep fields: %w", err)
 	}
 	return e.t.setFact(b, product, slotKept, e.scratch)
@@ -214,7 +233,7 @@ func (t *task) restoreKept(ctx context.Context, b *pebble.Batch, product []byte,
 		t.log.Warn("what was published of a product cannot be read as its fields are now; they are computed anew", "topic", t.topic, "product", keyText(product), "error", err)
 		row = make([]schemas.Value, len(t.kept.columns))
 	}
-	fact, err := t.kept.codec.AppendValue(nil, row)
+	fact, err := t.kept.codec.AppendValue(t.kept.rowsOf(nil, r), row)
 	if err != nil {
 		return fmt.Errorf("keep fields: %w", err)
 	}

@@ -22,6 +22,8 @@ type PlanConfig struct {
 	Rules []rules.Source
 	// Zone is the new time zone; nil: as it is.
 	Zone *time.Location
+	// Guards are the new configuration's; nil: as they are.
+	Guards []Guard
 	// Hidden are values of fields that hide a product in the shop; nil: DefaultHidden.
 	Hidden []HiddenValue
 	// Samples is how many products are named of each kind of change; 0 means 5.
@@ -113,7 +115,8 @@ func (r *Runner) planOn(ctx context.Context, p *planning) (*Plan, error) {
 	plan.View, plan.Topic, plan.At, plan.Took = r.cfg.View.Name, r.topic, p.now.UTC(), time.Since(started)
 	plan.Partitions, plan.Of, plan.Notes = parts, r.cfg.Partitions, notes
 	plan.Shape, plan.SameRules = p.next.shape, p.next.same
-	return plan, nil
+	plan.Guards, err = total.foresee(parts, r.cfg.Partitions)
+	return plan, err
 }
 
 // planPartitions are those that the plan covers, and what has to be said of them.

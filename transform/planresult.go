@@ -32,7 +32,9 @@ type Plan struct {
 	Fields      []PlanField  `json:"fields"`
 	Parked      []PlanParked `json:"parked"`
 	Shape       []PlanShape  `json:"shape"`
-	Notes       []string     `json:"notes,omitempty"`
+	// Guards say in the order of the configuration which of these changes they would hold.
+	Guards []PlanGuard `json:"guards,omitempty"`
+	Notes  []string    `json:"notes,omitempty"`
 	// ReadBy are views that read this one; what they would make of it is not in the plan.
 	ReadBy []string `json:"read_by,omitempty"`
 }
@@ -98,6 +100,24 @@ type PlanParked struct {
 	// New of them are not parked by the present rules.
 	New     int64        `json:"new"`
 	Samples []PlanSample `json:"samples,omitempty"`
+}
+
+// PlanGuard is what one guard makes of the new rules.
+type PlanGuard struct {
+	Guard string `json:"guard"`
+	// Counts says in words which changes the guard counts.
+	Counts string `json:"counts"`
+	// Products are those that it would count, of Of in the shop; Allowed of them may change within Window.
+	Products int64         `json:"products"`
+	Of       int64         `json:"of"`
+	Allowed  int           `json:"allowed"`
+	Window   time.Duration `json:"window_ns"`
+	// Held are held already, and as long as there are any, more of the same are held at once.
+	Held  int64 `json:"held"`
+	Holds bool  `json:"holds"`
+	// OverrideUntil is until when an operator lets everything pass.
+	OverrideUntil time.Time    `json:"override_until,omitzero"`
+	Samples       []PlanSample `json:"samples,omitempty"`
 }
 
 // PlanShape is a field of the products' shape that is added, dropped or retyped.

@@ -24,6 +24,9 @@ type successor struct {
 	kept   []int
 	fields []planColumn
 	shape  []PlanShape
+	// guards are bound to the new products; guarded says where the present ones have their fields (-1: nowhere).
+	guards  guards
+	guarded []int
 	// same: the rules mean the same, so nothing can change.
 	same bool
 	// comparable: both give the same shape, so equal bytes are equal products.
@@ -64,7 +67,7 @@ func (r *Runner) successor(ctx context.Context, b *bound, cfg PlanConfig) (*succ
 		return nil, err
 	}
 	s.compare(b)
-	return s, nil
+	return s, s.guard(r.cfg.Guards, cfg.Guards, b.program.Output())
 }
 
 // stateFault says of a column that the rules want and the table has not how it gets there.

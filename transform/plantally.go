@@ -27,6 +27,7 @@ type tally struct {
 
 	fields  []PlanField
 	reasons map[string]*PlanParked
+	guards  []PlanGroup
 }
 
 // hiddenField is a field of which some values hide a product.
@@ -37,7 +38,7 @@ type hiddenField struct {
 }
 
 func newTally(p *planning) *tally {
-	t := &tally{p: p, keptBefore: p.bound.program.Kept(), reasons: map[string]*PlanParked{}, fields: make([]PlanField, len(p.next.fields))}
+	t := &tally{p: p, keptBefore: p.bound.program.Kept(), reasons: map[string]*PlanParked{}, fields: make([]PlanField, len(p.next.fields)), guards: make([]PlanGroup, len(p.next.guards))}
 	for i := range t.fields {
 		t.fields[i].Field = p.next.fields[i].name
 	}
@@ -56,6 +57,7 @@ func newTally(p *planning) *tally {
 func (t *tally) count(w *planWalk, product []byte) {
 	t.before.add(&w.old)
 	t.after.add(&w.new)
+	t.guard(w, product)
 	if w.new.err != nil {
 		t.park(w, product)
 	}
@@ -242,6 +244,10 @@ func (t *tally) merge(o *tally) {
 		a.Samples = firstSamples(a.Samples, b.Samples, n)
 		a.ByAmount = largest(append(a.ByAmount, b.ByAmount...), n, byAmount)
 		a.ByPercent = largest(append(a.ByPercent, b.ByPercent...), n, byPercent)
+	}
+	for i := range t.guards {
+		t.guards[i].Products += o.guards[i].Products
+		t.guards[i].Samples = firstSamples(t.guards[i].Samples, o.guards[i].Samples, n)
 	}
 	for name, r := range o.reasons {
 		have := t.reasons[name]

@@ -33,6 +33,7 @@ type planWalk struct {
 	old, new outcome
 	input    rules.Input // of the new rules
 	previous []schemas.Value
+	before   []schemas.Value // what guards look at under the old rules, by guard
 	// explainer names the rules that did it, for samples.
 	explainer *rules.Evaluator
 }

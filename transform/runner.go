@@ -207,13 +207,14 @@ func (r *Runner) bind(ctx context.Context) (*bound, error) {
 
 // bindGuards checks the guards against the products' shape and lays out what is kept of them.
 func (r *Runner) bindGuards(b *bound) error {
-	gs, err := bindGuards(r.cfg.View.Name, r.cfg.Guards, b.codec.Table())
+	gs, err := bindGuards(r.cfg.View, r.cfg.Guards, b.codec.Table())
 	if err != nil {
 		return err
 	}
 	b.poke = newNotifier()
 	if len(gs) > 0 {
 		b.board = newGuardBoard(gs, r.cfg.Clock, b.poke)
+		b.board.of = r.cfg.Partitions
 	}
 	b.signals = &signalLog{topic: SignalsTopic(r.cfg.Pipeline, r.cfg.View.Name), view: r.cfg.View.Name, board: b.board, poke: b.poke, log: r.cfg.Logger}
 	b.kept, err = newKept(b.program, gs, b.codec, b.valueID, r.cfg.Registry)
@@ -271,7 +272,7 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 	configs := map[string]string{"cleanup.policy": "compact", settingMaxMessage: strconv.Itoa(defaultMaxMessage)}
 	maps.Copy(configs, r.cfg.TopicConfigs)
 	specs := []kafka.TopicSpec{
-		{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
+		{Name: r.topic, Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs, Least: r.least()},
 		{Name: r.ParkedTopic(), Partitions: r.cfg.Partitions, Replication: r.cfg.Replication, Configs: configs},
 		signalsSpec(r.cfg.Pipeline, r.cfg.View.Name, r.cfg.Replication),
 	}
@@ -297,8 +298,20 @@ func (r *Runner) publish(ctx context.Context, b *bound) error {
 	return err
 }
 
+// least are settings that a cleaned topic must have as soon as another view reads it, also where nobody did when it was made: readers go by offsets, so
+// what lies below such an offset must stay until a newer one covers it.
+func (r *Runner) least() map[string]int64 {
+	lag, err := strconv.ParseInt(r.cfg.TopicConfigs[settingCompactionLag], 10, 64)
+	if !r.cfg.Announces || err != nil {
+		return nil
+	}
+	return map[string]int64{settingCompactionLag: lag}
+}
+
+const settingCompactionLag = "min.compaction.lag.ms"
+
 // announcementConfigs: of what a task announced only the newest counts, beside what was announced while the tasks of a view were last at one.
-var announcementConfigs = map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "60000", "segment.ms": "60000"}
+var announcementConfigs = map[string]string{"cleanup.policy": "compact", settingCompactionLag: "60000", "segment.ms": "60000"}
 
 func (r *Runner) checkPartitions(ctx context.Context) error {
 	var faults fault.List

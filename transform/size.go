@@ -32,7 +32,7 @@ func (r *Runner) maxMessage(ctx context.Context) (int, error) {
 // fits is the fault of a product whose record the topic would refuse; the producer would end at it, and with it all other products.
 func (e *evaluation) fits() error {
 	t := e.t
-	r := kafka.Record{Key: e.keyBytes, Value: e.value, Headers: e.headers}
+	r := kafka.Record{Key: e.keyBytes, Value: e.value, Headers: e.sent}
 	if kafka.PlainSize(&r) <= t.maxMessage {
 		return nil
 	}

@@ -86,8 +86,10 @@ type input struct {
 	index int // in layout.inputs
 	kind  inputKind
 	name  string
-	topic string
-	table *schemas.Table
+	// quoted is the name in JSON.
+	quoted []byte
+	topic  string
+	table  *schemas.Table
 	// codec decodes keys; values go through decoders, by the schema they were written with.
 	codec *schemas.Codec
 	// join are this table's column indexes whose values name the product (child) or the join value (lookup), in

@@ -145,7 +145,7 @@ func (k *checker) view(ctx context.Context, a *app, name string, shapes map[stri
 	}
 	product, err := transform.Compile(a.cfg.transformView(name), files, a.cfg.Zone, func(topic string) *schemas.Table { return shapes[topic] })
 	if err == nil {
-		err = transform.CheckGuards(name, a.cfg.guards(name), product)
+		err = transform.CheckGuards(a.cfg.transformView(name), a.cfg.guards(name), product)
 	}
 	if !k.say("view "+name, err, a.cfg.misplaced(name, shapes).Err()) {
 		k.broken[name] = true

@@ -17,6 +17,7 @@ func (p *pipeline) guards(view string) []transform.Guard {
 		g := &v.Guards[i]
 		out[i] = transform.Guard{
 			Name: g.Name, Removed: g.Removed, Field: g.Field, Becomes: g.Becomes, MovesPercent: float64(g.Moves),
+			Loses: g.Loses, RowsPercent: float64(g.Rows),
 			Share: float64(g.Share), Count: g.Count, AtLeast: g.AtLeast, Window: g.Window,
 		}
 	}
@@ -51,6 +52,8 @@ func (p *pipeline) guardPlace(f *fault.Fault) string {
 	for i := range v.Guards {
 		if g := &v.Guards[i]; g.Name == name && g.Field != "" && strings.Contains(f.What, "field "+g.Field) {
 			key = "field"
+		} else if g.Name == name && g.Loses != "" && strings.HasPrefix(f.What, "the view has no child") {
+			key = "loses"
 		}
 	}
 	return p.GuardPlace(view, name, key)

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"shelfstream/internal/config"
 	"shelfstream/status"
 	"shelfstream/transform"
 )
@@ -57,6 +58,7 @@ func printPlan(out io.Writer, p *transform.Plan) error {
 	printFields(w, p)
 	printMoves(w, p)
 	printParkReasons(w, p)
+	printGuards(w, p)
 	return w.Flush()
 }
 
@@ -162,5 +164,31 @@ func printParkReasons(w io.Writer, p *transform.Plan) {
 		if r.Fix != "" {
 			row(w, "", "", "", "fix: "+r.Fix)
 		}
+	}
+}
+
+// printGuards says which of the changes would be held.
+func printGuards(w io.Writer, p *transform.Plan) {
+	if len(p.Guards) == 0 {
+		return
+	}
+	row(w, "")
+	row(w, "GUARD", "PRODUCTS", "MAY CHANGE", "", "FOR EXAMPLE")
+	for i := range p.Guards {
+		g := &p.Guards[i]
+		word := "goes out"
+		switch {
+		case g.Holds:
+			word = "would be HELD"
+		case g.Products == 0:
+			word = "nothing to hold"
+		case !g.OverrideUntil.IsZero():
+			word = "goes out: overridden until " + g.OverrideUntil.Format(time.RFC3339)
+		}
+		if g.Held > 0 {
+			word += fmt.Sprintf(" (%s held already)", status.Count(g.Held))
+		}
+		may := fmt.Sprintf("%s of %s within %s", status.Count(int64(g.Allowed)), status.Count(g.Of), config.FormatDuration(g.Window))
+		row(w, g.Guard, status.Count(g.Products), may, word, groupText(&transform.PlanGroup{Products: g.Products, Samples: g.Samples}))
 	}
 }

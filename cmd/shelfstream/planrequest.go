@@ -24,7 +24,9 @@ import (
 type planRequest struct {
 	View string `json:"view"`
 	// New is the view as the new configuration has it; nil: as it is.
-	New     *transform.View         `json:"new,omitempty"`
+	New *transform.View `json:"new,omitempty"`
+	// Guards are those of the new configuration; nil: as they are.
+	Guards  []transform.Guard       `json:"guards"`
 	Rules   []planFile              `json:"rules"`
 	Zone    string                  `json:"zone"`
 	Hidden  []transform.HiddenValue `json:"hidden,omitempty"`
@@ -59,7 +61,7 @@ func (o *planOptions) requests(p *program, cfg *pipeline, named []string) ([]*pl
 		r := &planRequest{View: v, Zone: next.Zone.String(), Hidden: o.hidden, Samples: o.shown}
 		if o.file != "" {
 			shape := next.transformView(v)
-			r.New = &shape
+			r.New, r.Guards = &shape, next.guards(v)
 		}
 		files, err := next.replacedRules(view, replaced, used)
 		if err != nil {
@@ -173,7 +175,7 @@ func (a *app) plan(ctx context.Context, planners map[string]planner, r *planRequ
 	if err != nil {
 		return nil, &fault.Fault{Class: fault.Config, Where: "zone", What: fmt.Sprintf("there is no time zone %q here", r.Zone), Fix: "write a name such as Europe/Oslo", Err: err}
 	}
-	cfg := transform.PlanConfig{View: r.New, Zone: zone, Hidden: r.Hidden, Samples: r.Samples, Progress: progress}
+	cfg := transform.PlanConfig{View: r.New, Zone: zone, Guards: r.Guards, Hidden: r.Hidden, Samples: r.Samples, Progress: progress}
 	for _, f := range r.Rules {
 		cfg.Rules = append(cfg.Rules, rules.Source{Name: f.Name, Layer: f.Layer, Data: []byte(f.Text)})
 	}

@@ -17,9 +17,11 @@ type Guard struct {
 	Field   string        `yaml:"field" doc:"The field of the product that is looked at, with 'becomes' or 'moves'."`
 	Becomes []string      `yaml:"becomes" doc:"Counts products whose field becomes one of these values."`
 	Moves   Percent       `yaml:"moves" doc:"Counts products whose field moves by more than this share of what it was, or is lost."`
+	Loses   string        `yaml:"loses" doc:"Counts products that lose their rows of this child or lookup, while they stay themselves: a half import."`
+	Rows    Percent       `yaml:"rows" doc:"With 'loses': counts products that lose more than this share of the rows; all of them if left out."`
 	Share   Percent       `yaml:"share" doc:"So many of the products may change within the window."`
-	Count   int           `yaml:"count" doc:"So many products may change within the window; with 'share' both must hold."`
-	AtLeast int           `yaml:"at_least" doc:"Fewer changes than this are never held; 20 if left out, or one more than a count that is less."`
+	Count   int           `yaml:"count" doc:"So many products may change within the window; with 'share' both must hold. Processes that share the view divide it."`
+	AtLeast int           `yaml:"at_least" doc:"Fewer changes than this are never held; 20 if left out, or one more than a count that is less. Divided like 'count'."`
 	Window  time.Duration `yaml:"window" doc:"Changes within this time count together; 10m if left out."`
 }
 
@@ -101,6 +103,7 @@ func (v *validator) guards(path []string, view *View) {
 			fail("name", fmt.Sprintf("another guard of the view is called %q", g.Name), "give each a name of its own")
 		}
 		v.guardCounts(g, entry, fail)
+		v.guardLoses(view, g, entry, fail)
 		if child(entry, "share") == nil && child(entry, "count") == nil {
 			fail("", "it does not say how many changes may go out", "add 'share: 5%' of the products, or 'count: 200', or both")
 		}
@@ -118,12 +121,12 @@ func (v *validator) guards(path []string, view *View) {
 
 // guardCounts checks that a guard counts one kind of change.
 func (v *validator) guardCounts(g *Guard, entry *yaml.Node, fail func(key, what, fix string)) {
-	const fix = "write 'removed: true', or 'field: status' with 'becomes: [draft]', or 'field: price' with 'moves: 30%'"
+	const fix = "write 'removed: true', or 'field: status' with 'becomes: [draft]', or 'field: price' with 'moves: 30%', or 'loses: images'"
 	var ways []string
 	for _, way := range []struct {
 		key string
 		set bool
-	}{{"removed", g.Removed}, {"becomes", len(g.Becomes) > 0}, {"moves", child(entry, "moves") != nil}} {
+	}{{"removed", g.Removed}, {"becomes", len(g.Becomes) > 0}, {"moves", child(entry, "moves") != nil}, {"loses", g.Loses != ""}} {
 		if way.set {
 			ways = append(ways, way.key)
 		}
@@ -133,9 +136,42 @@ func (v *validator) guardCounts(g *Guard, entry *yaml.Node, fail func(key, what,
 		fail("", "it does not say which changes it counts", fix)
 	case len(ways) > 1:
 		fail(ways[1], "a guard counts one kind of change, and here are "+strings.Join(ways, " and "), "make a guard of each, or remove one; "+fix)
-	case g.Removed && g.Field != "":
-		fail("field", "products that leave the view have no field that counts", "remove field, or write becomes or moves instead of removed")
-	case !g.Removed && g.Field == "":
+	case (g.Removed || g.Loses != "") && g.Field != "":
+		what := "products that leave the view have no field that counts"
+		if g.Loses != "" {
+			what = "rows are counted before the rules, and no field"
+		}
+		fail("field", what, "remove field, or write becomes or moves instead of "+ways[0])
+	case !g.Removed && g.Loses == "" && g.Field == "":
 		fail(ways[0], "the field is missing", "add 'field: …' with the field of the product")
 	}
+}
+
+// guardLoses checks the name of what products may lose rows of.
+func (v *validator) guardLoses(view *View, g *Guard, entry *yaml.Node, fail func(key, what, fix string)) {
+	switch rows := child(entry, "rows"); {
+	case rows != nil && g.Loses == "":
+		fail("rows", "it is a share of the rows of a child, and none is named", "add 'loses: …' with the name of a child, or remove rows")
+	case g.Rows >= 100:
+		fail("rows", "no product can lose more than all of its rows", "write e.g. 50%, or remove it: then a product counts that loses all of them")
+	}
+	if g.Loses == "" {
+		return
+	}
+	var known []string
+	if len(view.GroupBy) > 0 {
+		known = append(known, members)
+	}
+	known = append(append(known, view.Children.Names()...), view.Lookups.Names()...)
+	if slices.Contains(known, g.Loses) {
+		return
+	}
+	fix := "the view has neither: name the child whose rows count, or remove the guard"
+	if len(known) > 0 {
+		fix = "name one of " + strings.Join(known, ", ")
+	}
+	if near := Nearest(g.Loses, known); near != "" {
+		fix = fmt.Sprintf("did you mean %q? Otherwise %s", near, fix)
+	}
+	fail("loses", fmt.Sprintf("the view has no child or lookup %q", g.Loses), fix)
 }

@@ -52,6 +52,8 @@ type options struct {
 	seed func(w *world)
 	// pipeline and rules are the files; "" are the demo's.
 	pipeline, rules string
+	// more are further variables of the pipeline's environment.
+	more []string
 }
 
 // worlds counts them: topics outlive a test, so its second run (-count=2) must have others.
@@ -130,7 +132,7 @@ state: { dir: "${STATE}" }
 }
 
 func (w *world) env(state string) []string {
-	return []string{"ERP_DSN=" + w.erpDSN, "SHOP_DSN=" + w.shopDSN, "STATE=" + state}
+	return append([]string{"ERP_DSN=" + w.erpDSN, "SHOP_DSN=" + w.shopDSN, "STATE=" + state}, w.more...)
 }
 
 // erp is a new connection to the ERP, past any proxy.

@@ -301,3 +301,18 @@ func TestDuplicateWithoutOffsetIsLookedUp(t *testing.T) {
 	}
 	wantSequence(t, all(t, c, name, 0, 0), 0, 8)
 }
+
+// TestRaiseIsDenied: who may not set what a topic must have is told how somebody else does.
+func TestRaiseIsDenied(t *testing.T) {
+	k := cluster(t)
+	c := client(t, k.ListenAddrs()...)
+	ctx := within(t, 20*time.Second)
+	name := topic(t, c, 1)
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.IncrementalAlterConfigs}, Topic: name, Err: kerr.TopicAuthorizationFailed})
+	spec := TopicSpec{Name: name, Partitions: 1, Least: map[string]int64{"min.compaction.lag.ms": 3_600_000}}
+	var f *fault.Fault
+	if err := c.EnsureTopics(ctx, spec); !errors.As(err, &f) || f.Class != fault.Environment ||
+		!strings.Contains(f.Fix, "--alter --entity-type topics --entity-name "+name+" --add-config min.compaction.lag.ms=3600000") {
+		t.Errorf("denied: %v", err)
+	}
+}

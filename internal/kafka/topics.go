@@ -19,10 +19,12 @@ type TopicSpec struct {
 	Partitions  int
 	Replication int               // 0 means the brokers' default
 	Configs     map[string]string // topic settings such as cleanup.policy
+	// Least are settings that also a topic that exists must have, with the lowest number that will do, such as min.compaction.lag.ms.
+	Least map[string]int64
 }
 
 // EnsureTopics creates the topics that are missing and returns when every partition of all has a leader. Settings of existing topics
-// are left alone. A topic with another number of partitions is a *fault.Fault: changing it would move keys to other partitions.
+// are left alone, but for those of Least: a lower number is raised, and where this user may not do that it is a *fault.Fault with the command. A topic with another number of partitions is a *fault.Fault: changing it would move keys to other partitions.
 func (c *Client) EnsureTopics(ctx context.Context, specs ...TopicSpec) error {
 	if len(specs) == 0 {
 		return nil
@@ -59,7 +61,17 @@ func (c *Client) EnsureTopics(ctx context.Context, specs ...TopicSpec) error {
 		if err := c.create(ctx, missing); err != nil {
 			return err
 		}
-		return c.haveLeaders(ctx, specs)
+		if err := c.haveLeaders(ctx, specs); err != nil {
+			return err
+		}
+		for _, s := range specs {
+			if counts[s.Name] > 0 {
+				if err := c.raise(ctx, s); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 }
 

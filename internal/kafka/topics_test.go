@@ -31,6 +31,24 @@ func topicsAndOffsets(t *testing.T, addrs []string) {
 	if err := c.EnsureTopics(ctx, TopicSpec{Name: name + "-more", Partitions: 1, Replication: 50}); !errors.As(err, &f) || !strings.Contains(f.What, "fewer brokers") {
 		t.Errorf("more replicas than brokers: %v", err)
 	}
+	const lag, other = "min.compaction.lag.ms", "max.message.bytes"
+	before, err := c.TopicSettings(ctx, other, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		least int64
+		want  string
+	}{{60_000, "60000"}, {60_000, "60000"}, {3_600_000, "3600000"}, {1000, "3600000"}} {
+		err := c.EnsureTopics(ctx, TopicSpec{Name: name, Partitions: 3, Least: map[string]int64{lag: x.least}})
+		set, err2 := c.TopicSettings(ctx, lag, name)
+		if err != nil || err2 != nil || set[name] != x.want {
+			t.Errorf("%s at least %d: %q, %v, %v", lag, x.least, set[name], err, err2)
+		}
+	}
+	if after, err := c.TopicSettings(ctx, other, name); err != nil || after[name] != before[name] {
+		t.Errorf("%s went from %v to %v, %v", other, before, after, err)
+	}
 	if n, err := c.Partitions(ctx, name); err != nil || n != 3 {
 		t.Errorf("Partitions: %d, %v", n, err)
 	}
