@@ -28,18 +28,20 @@
 // # What is kept of the product that was emitted last
 //
 // Its hash, always. Some of its fields, where the view has guards that watch them or rules that keep them (kept.go): they are written with the
-// hash, and come back from the output topic. A `keep` rule is the one place where a product depends on its own past.
+// hash, and come back from the output topic. The numbers of rows that it was made of, where guards count those; the header __rows of its record has them
+// too (guardrows.go). A `keep` rule is the one place where a product depends on its own past.
 //
 // # Guards
 //
-// A guard counts changes of one kind: products that leave the view, a field that becomes one of some values, a number that moves far. An
-// evaluation lets everything else out and puts these aside; when all tasks of the process have counted as far, those put aside go out, or, if they are more
+// A guard counts changes of one kind: products that leave the view, a field that becomes one of some values, a number that moves far, rows of a child that
+// are lost (a half import). An evaluation lets everything else out and puts these aside; when all tasks of the process have counted as far, those put aside go out, or, if they are more
 // than may within the window, all of them are held (guardhold.go, guardboard.go). So nothing leaks of a mass change, be it one transaction over
 // all tasks, a new rule file, or a day that begins; of a slow leak goes out what the guard allows. Once a guard holds something, whatever else it counts is held too.
 //
 // A held product is as it was published, until its newest state is no change any more that the guard counts (the source was put right), or an operator
 // applies the guard. It has a record in the parked topic, so that it stays held when state and worker are lost. What is not kept over a restart is the
-// window: after it, as many changes may go out again. Shares are of the products that this process holds, so each worker decides for its own.
+// window: after it, as many changes may go out again. Each process decides for its own: shares are of the products that it holds, and
+// counts are divided by the partitions that it has.
 //
 // # Requests of operators
 //

@@ -146,7 +146,7 @@ func (w *world) reprice() {
 	w.t.Helper()
 	c := w.erp()
 	for i := range mediaItems / 10 {
-		_, err := c.Exec(w.ctx, "UPDATE item SET price = price + 1 WHERE item_no / 10 = $1", i)
+		_, err := c.Exec(w.ctx, "UPDATE item SET price = price + 1 WHERE (item_no - 1) / 10 = $1", i)
 		must(w.t, err)
 	}
 }

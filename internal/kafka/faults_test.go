@@ -308,7 +308,7 @@ func TestRaiseIsDenied(t *testing.T) {
 	c := client(t, k.ListenAddrs()...)
 	ctx := within(t, 20*time.Second)
 	name := topic(t, c, 1)
-	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.IncrementalAlterConfigs}, Topic: name, Err: kerr.TopicAuthorizationFailed})
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.IncrementalAlterConfigs}, Err: kerr.TopicAuthorizationFailed})
 	spec := TopicSpec{Name: name, Partitions: 1, Least: map[string]int64{"min.compaction.lag.ms": 3_600_000}}
 	var f *fault.Fault
 	if err := c.EnsureTopics(ctx, spec); !errors.As(err, &f) || f.Class != fault.Environment ||
