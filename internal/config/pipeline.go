@@ -18,6 +18,7 @@ type Pipeline struct {
 	Views    Map[View]   `yaml:"views" doc:"The products, categories or orders made of captured rows, by name."`
 	Sinks    Map[Sink]   `yaml:"sinks" doc:"The systems that are kept equal, by name."`
 	Admin    Admin       `yaml:"admin" doc:"The status page, metrics, health and readiness."`
+	Alerts   Alerts      `yaml:"alerts" doc:"What counts as an incident beyond faults, and who is told, when, and over which channels."`
 
 	// Zone is Timezone, loaded.
 	Zone *time.Location `yaml:"-"`
@@ -35,6 +36,7 @@ func (p *Pipeline) SetDefaults() {
 	p.Log.SetDefaults()
 	p.State.SetDefaults()
 	p.Admin.SetDefaults()
+	p.Alerts.SetDefaults()
 }
 
 // Log says where the topics are.

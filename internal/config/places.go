@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,10 +30,18 @@ func (p *Pipeline) PlaceNear(path ...string) string {
 
 func (p *Pipeline) nodeAt(path []string) (n *yaml.Node, whole bool) { return nodeAt(p.root, path) }
 
-// nodeAt follows a path of keys as far as it goes; whole says whether that is to its end.
+// entry is the key of a list's entry in a path.
+func entry(i int) string { return "[" + strconv.Itoa(i) + "]" }
+
+// nodeAt follows a path of keys, and of entries of lists ("[0]"), as far as it goes; whole says whether that is to its end.
 func nodeAt(n *yaml.Node, path []string) (at *yaml.Node, whole bool) {
 	for _, key := range path {
 		next := child(n, key)
+		if n.Kind == yaml.SequenceNode {
+			if i, err := strconv.Atoi(strings.Trim(key, "[]")); err == nil && i < len(n.Content) {
+				next = n.Content[i]
+			}
+		}
 		if next == nil {
 			return n, false
 		}

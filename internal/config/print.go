@@ -29,6 +29,9 @@ type nodePrinter interface {
 }
 
 func (p *printer) value(v reflect.Value, path string, secret bool) *yaml.Node {
+	if v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil
+	}
 	if own, ok := reflect.TypeAssert[nodePrinter](v); ok {
 		return own.printNode(p, path)
 	}
@@ -40,9 +43,6 @@ func (p *printer) value(v reflect.Value, path string, secret bool) *yaml.Node {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.IsNil() {
-			return nil
-		}
 		return p.value(v.Elem(), path, secret)
 	case reflect.Struct:
 		m := &yaml.Node{Kind: yaml.MappingNode}

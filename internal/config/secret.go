@@ -181,7 +181,7 @@ var (
 	urlPassword   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://[^:/@\s]*):(.+)@`)
 	mysqlPassword = regexp.MustCompile(`^([^:@/\s]+):(.*)@([a-z0-9]*\(|/)`)
 	fieldPassword = regexp.MustCompile(`(?i)((?:^|[?&;\s])(?:password|passwd|pwd|sslpassword)\s*=\s*)('[^']*'|[^\s;&]+)`)
-	secretKey     = regexp.MustCompile(`(?i)(password|passwd|secret|token|api_?key)$`)
+	secretKey     = regexp.MustCompile(`(?i)(password|passwd|secret|token|api_?key|link_key)$`)
 )
 
 // MaskDSN hides the passwords of a data source name: of a URL, of go-sql-driver's form and of key=value.
@@ -226,6 +226,7 @@ func (p *Pipeline) collectSecrets(values []string) {
 		}
 	}
 	walk(p.root, "")
+	p.channelSecrets()
 	// Longer ones first, so that a DSN goes as a whole before the password in it.
 	slices.SortFunc(p.secrets, func(a, b string) int { return len(b) - len(a) })
 	p.secrets = slices.DeleteFunc(slices.Compact(p.secrets), func(s string) bool { return len(s) < 4 || s == Masked || variable.MatchString(s) })
@@ -241,4 +242,23 @@ func (p *Pipeline) Redact(text string) string {
 		text = strings.ReplaceAll(text, s, Masked)
 	}
 	return text
+}
+
+// channelSecrets notes the addresses and headers of webhooks, and the variables of commands: whoever knows them can write to the channel.
+func (p *Pipeline) channelSecrets() {
+	channels, whole := p.nodeAt([]string{"alerts", "channels"})
+	if !whole || channels.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 1; i < len(channels.Content); i += 2 {
+		webhook := child(channels.Content[i], "webhook")
+		if u := child(webhook, "url"); u != nil {
+			p.secrets = append(p.secrets, u.Value)
+		}
+		for _, m := range []*yaml.Node{child(webhook, "headers"), child(child(channels.Content[i], "command"), "env")} {
+			for j := 1; m != nil && m.Kind == yaml.MappingNode && j < len(m.Content); j += 2 {
+				p.secrets = append(p.secrets, m.Content[j].Value)
+			}
+		}
+	}
 }

@@ -32,13 +32,14 @@ func (p *Pipeline) Validate() fault.List {
 	for i := range p.Sinks {
 		v.sink(p.Sinks[i].Name, &p.Sinks[i].Value)
 	}
+	v.alerts()
 	return v.faults
 }
 
 // fail adds a fault at the value with this path, or at the nearest value around it.
 func (v *validator) fail(path []string, what, fix string) {
 	at, _ := v.p.nodeAt(path)
-	v.failAt(at, strings.Join(path, "."), what, fix)
+	v.failAt(at, strings.ReplaceAll(strings.Join(path, "."), ".[", "["), what, fix)
 }
 
 func (v *validator) failAt(n *yaml.Node, path, what, fix string) {
@@ -136,6 +137,9 @@ func (v *validator) names() {
 		}
 	}
 	add([]string{"pipeline"}, p.Name+"._schemas") // of the embedded registry
+	for _, own := range []string{"status", "exchanges", "incidents", "requests", "audit"} {
+		add([]string{"pipeline"}, p.Name+"."+own)
+	}
 	for i := range p.Sources {
 		s := &p.Sources[i]
 		v.part([]string{"sources", s.Name}, s.Name)
