@@ -8,7 +8,7 @@ var (
 	// international is a telephone number with its country: "+47 22 33 44 55", "+49 (0)40/123-456".
 	international = regexp.MustCompile(`\+[1-9][0-9]?[0-9 ()/.-]{5,20}[0-9]`)
 	// named is a number that is said to be one. Bare digits stay: they are article numbers, EANs and offsets far more often.
-	named = regexp.MustCompile(`(?i)\b((?:tele(?:phone|fon|fax)|phone|fax|mobil[ea]?|handy|tlf|tel)(?:[ _-]?(?:no|nr|number|nummer))?["']?\s*[.:= ]\s*["'(]?)([0-9][0-9 ()/.-]{4,20}[0-9])`)
+	named = regexp.MustCompile(`(?i)\b((?:tele(?:phone|fon|fax)|phone|fax|mobil[ea]?|handy|tlf|tel)(?:[ _-]?(?:no|nr|number|nummer))?["']?[\s.:=]+["'(]?)([0-9][0-9 ()/.-]{4,20}[0-9])`)
 )
 
 // Personal hides mail addresses (but for their domain) and telephone numbers in a text. It knows the forms in which people write them; it is for messages and

@@ -48,6 +48,7 @@ const inbox = 4096
 type Recorder struct {
 	cfg     Config
 	run     string // names this process' keys
+	refresh int64  // refreshAfter
 	in      chan Exchange
 	wake    chan struct{} // capacity 1: there is something to write
 	trouble atomic.Pointer[fault.Fault]
@@ -77,7 +78,7 @@ func NewRecorder(cfg Config) (*Recorder, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Recorder{
-		cfg: cfg, run: strconv.FormatUint(rand.Uint64(), 36), in: make(chan Exchange, inbox), wake: make(chan struct{}, 1),
+		cfg: cfg, run: strconv.FormatUint(rand.Uint64(), 36), refresh: refreshAfter, in: make(chan Exchange, inbox), wake: make(chan struct{}, 1),
 		links: newLinks(cfg.Keep, cfg.KeepFailed), hours: map[string]*hour{}, gone: map[string]bool{},
 	}
 	var err error

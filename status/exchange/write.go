@@ -21,11 +21,15 @@ const (
 
 // keepWriting writes until ctx ends and everything is merged, then once more.
 func (r *Recorder) keepWriting(ctx context.Context, merged <-chan struct{}) {
+	// What the end does not wait for any more ends two seconds after ctx.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWrite, stop) })()
 	adopted := false
 	back := retry.Backoff{Base: 200 * time.Millisecond, Max: 10 * time.Second}
-	for attempt := 0; ctx.Err() == nil; attempt++ {
+	for attempt := 0; ; attempt++ { // once in any case: the end may come before the beginning
 		begun := time.Now()
-		err := r.session(ctx, merged, &adopted)
+		err := r.session(ctx, work, merged, &adopted)
 		if ctx.Err() != nil {
 			break
 		}
@@ -40,62 +44,53 @@ func (r *Recorder) keepWriting(ctx context.Context, merged <-chan struct{}) {
 	<-merged
 }
 
-// session writes with one producer, until ctx ends or the producer does.
-func (r *Recorder) session(ctx context.Context, merged <-chan struct{}, adopted *bool) error {
-	late := time.AfterFunc(patience, func() { r.problem(errSlow) })
-	defer late.Stop()
-	if err := r.cfg.Client.EnsureTopics(ctx, topicSpec(r.cfg.Topic, r.cfg.Replication)); err != nil {
-		return err
-	}
-	if !*adopted {
-		if err := r.adopt(ctx); err != nil {
-			return err
-		}
-		*adopted = true
-	}
-	p, err := r.cfg.Client.NewProducer(ctx, kafka.ProducerConfig{MaxBytes: 4 << 20})
+// session writes with one producer, until ctx ends or the producer does. work is what it does, which goes on a little longer.
+func (r *Recorder) session(ctx, work context.Context, merged <-chan struct{}, adopted *bool) error {
+	p, err := r.begin(work, adopted)
 	if err != nil {
 		return err
 	}
-	late.Stop()
-	// A producer that ended leaves it open what of the last ones it wrote, and the topic may be another one now.
-	r.mu.Lock()
-	r.links.each(func(e *entry) {
-		if e.offset == 0 {
-			e.sent = false
-		}
-	})
-	r.mu.Unlock()
 	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
-		defer cancel()
-		if ctx.Err() != nil && p.Err() == nil {
-			<-merged
-			if err := r.write(end, p, true); err != nil {
-				r.cfg.Logger.Debug("the last exchanges were not written", "error", err)
-			}
-		}
-		if err := p.Close(end); err != nil {
+		if err := p.Close(work); err != nil && work.Err() == nil {
 			r.cfg.Logger.Debug("the producer of exchanges did not end cleanly", "error", err)
 		}
 	}()
 	hours := time.NewTicker(hourEvery)
 	defer hours.Stop()
-	for all := true; ; all = false {
-		if err := r.write(ctx, p, all); err != nil {
+	for all := true; ; {
+		if err := r.write(work, p, all); err != nil {
 			return err
 		}
+		all = false
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			<-merged
+			return r.write(work, p, true)
 		case <-r.wake:
 		case <-hours.C:
 			all = true
-			if err := r.write(ctx, p, true); err != nil {
-				return err
-			}
 		}
 	}
+}
+
+// begin prepares the topic, once takes over what it holds, and opens a producer.
+func (r *Recorder) begin(ctx context.Context, adopted *bool) (*kafka.Producer, error) {
+	late := time.AfterFunc(patience, func() { r.problem(errSlow) })
+	defer late.Stop()
+	if err := r.cfg.Client.EnsureTopics(ctx, topicSpec(r.cfg.Topic, r.cfg.Replication)); err != nil {
+		return nil, err
+	}
+	if !*adopted {
+		if err := r.adopt(ctx); err != nil {
+			return nil, err
+		}
+		*adopted = true
+	} else { // the producer before it ended, maybe since the topic is gone
+		r.mu.Lock()
+		r.links.each(func(e *entry) { e.sent = false })
+		r.mu.Unlock()
+	}
+	return r.cfg.Client.NewProducer(ctx, kafka.ProducerConfig{MaxBytes: 4 << 20})
 }
 
 var errSlow = errors.New("no answer for 10 s")
@@ -136,7 +131,7 @@ func (r *Recorder) write(ctx context.Context, p *kafka.Producer, hours bool) err
 	}
 	// What the topic will drop soon for its size goes to its end again.
 	r.links.each(func(e *entry) {
-		if e.sent && e.offset < end-refreshAfter {
+		if e.sent && e.offset < end-r.refresh {
 			e.sent = false
 		}
 	})

@@ -37,6 +37,8 @@ func (c *cleaner) run(ctx context.Context) {
 		}
 		if c.rested(ctx, time.Now()) {
 			c.cluster.Compact()
+		} else {
+			c.cluster.ApplyRetention() // of topics that are bounded by age or size, which would else grow with the others
 		}
 	}
 }
