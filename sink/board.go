@@ -17,7 +17,7 @@ type board struct {
 	now       string
 	detail    string
 	since     time.Time
-	faults    fault.List // why it does not go on
+	failures  map[string]*failure // what is tried again, by whose it is
 	parts     []*partition
 	records   int64
 	heartbeat time.Time
@@ -33,11 +33,7 @@ type shown struct {
 	sourceMS int64 // of the newest record applied
 	held     int
 	blocked  *fault.Fault // why this partition rests
-	samples  fault.List   // some of what is parked
 }
-
-// maxSamples is how many parked records of a partition Status names.
-const maxSamples = 5
 
 func (b *board) start(now time.Time) { b.state(status.StateStarting, "", now) }
 
@@ -52,16 +48,6 @@ func (b *board) set(name, detail string, now time.Time) {
 		b.now, b.since = name, now
 	}
 	b.detail = detail
-}
-
-// trouble shows why it does not go on; true if that is news.
-func (b *board) trouble(name, detail string, faults fault.List, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	news := len(b.faults) == 0 || b.detail != detail
-	b.set(name, detail, now)
-	b.faults = faults
-	return news
 }
 
 // leave shows what a comparison of all keys left for people to decide; nil: nothing.
@@ -84,18 +70,11 @@ func (b *board) left(view string) bool {
 	return b.others[view] != nil
 }
 
-// clear says that it goes on.
-func (b *board) clear() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.faults = nil
-}
-
 func (b *board) assign(parts []*partition, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.parts = parts
-	b.progress = nil
+	b.progress, b.failures = nil, nil
 	for _, p := range parts {
 		p.shown.end = -1
 	}
@@ -119,7 +98,7 @@ func (b *board) applied(p *partition, records int, next, sourceMS int64, held in
 	defer b.mu.Unlock()
 	b.records += int64(records)
 	b.heartbeat = now
-	b.faults = nil
+	delete(b.failures, p.String())
 	s := &p.shown
 	s.next, s.held = next, held
 	s.end = max(s.end, next)
@@ -140,6 +119,10 @@ func (b *board) judge(now time.Time) {
 		case state == status.StateLive && s.end-s.next > 1000:
 			state = status.StateCatchingUp
 		}
+	}
+	if f := b.worst(); f != nil {
+		b.set(f.state, f.detail, now)
+		return
 	}
 	if slices.ContainsFunc(b.progress, func(p *status.Progress) bool { return p.FinishedAt.IsZero() }) {
 		state, detail = status.StateCatchingUp, "replays, or compares all keys"
@@ -171,10 +154,13 @@ func (r *Runner) Status() status.Stage {
 	defer b.mu.Unlock()
 	s := status.Stage{
 		Kind: status.KindSink, Name: r.cfg.Sink, State: b.now, Since: b.since, Detail: b.detail,
-		LastHeartbeat: b.heartbeat, Records: b.records, Faults: slices.Clone(b.faults),
+		LastHeartbeat: b.heartbeat, Records: b.records,
 	}
+	b.failing(&s, r.link.Link())
+	tallies := make([]*status.Tally, len(b.parts))
 	now := r.cfg.Now()
-	for _, p := range b.parts {
+	for i, p := range b.parts {
+		tallies[i] = &p.tally
 		records, seconds := p.shown.lag(now)
 		value := "not opened yet"
 		if p.shown.open {
@@ -185,8 +171,8 @@ func (r *Runner) Status() status.Stage {
 		if p.shown.blocked != nil {
 			s.Faults = append(s.Faults, p.shown.blocked)
 		}
-		s.Faults = append(s.Faults, p.shown.samples...)
 	}
+	s.Troubles = status.Troubles(tallies...)
 	for _, view := range slices.Sorted(maps.Keys(b.others)) {
 		s.Faults = append(s.Faults, b.others[view])
 	}

@@ -58,7 +58,7 @@ func (r *Runner) opened(ctx context.Context, p *partition, begun time.Time, err 
 	if err != nil && ctx.Err() != nil {
 		return
 	}
-	r.spoke(exchange.Exchange{Kind: exchangeOpen, At: begun, Attempt: p.attempts + 1, Keys: []string{p.String()}}, err)
+	r.spoke(exchange.Exchange{Kind: exchangeOpen, At: begun, Attempt: p.failed + 1, Keys: []string{p.String()}}, err)
 }
 
 // transaction describes what Apply was given, for those who look at the exchanges; was is the session's place before it.

@@ -12,15 +12,18 @@ import (
 // open takes a partition over, finishes what was asked of it (a replay, a comparison of all keys) and begins to read it.
 func (w *worker) open(ctx context.Context, p *partition) error {
 	r := w.r
-	begun := r.cfg.Now()
-	s, err := r.cfg.Target.Open(ctx, p.Partition)
-	r.opened(ctx, p, begun, err)
+	var s Session
+	err := r.link.Do(ctx, func(ctx context.Context) (err error) {
+		begun := r.cfg.Now()
+		s, err = r.cfg.Target.Open(ctx, p.Partition)
+		r.opened(ctx, p, begun, err)
+		return err
+	})
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
-		r.trouble(ctx, err)
-		w.later(p)
+		w.later(ctx, p, err)
 		return nil
 	}
 	p.session = s
@@ -35,7 +38,7 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 		if !told { // it is looked at every few seconds, until somebody decides
 			r.cfg.Logger.ErrorContext(ctx, "sink: position lost", "sink", r.cfg.Sink, "partition", p.String(), "error", lost)
 		}
-		r.board.trouble("position lost", lost.Error(), nil, r.cfg.Now())
+		r.board.update(p, func(*shown) { r.board.judge(r.cfg.Now()) })
 		w.close(ctx, p)
 		p.openAt = r.cfg.Now().Add(10 * time.Second)
 		return nil
@@ -57,7 +60,7 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 		}
 		p.stale = false
 	}
-	p.attempts = 0
+	p.failed, p.lostTimes = 0, 0
 	p.next = max(s.Place().Next, start)
 	now := r.cfg.Now()
 	p.touchAt = now.Add(r.cfg.Touch)
@@ -65,7 +68,13 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 	p.decoders.forget()
 	held := 0
 	if t, ok := s.(Retrier); ok {
-		held = t.Held()
+		if held = t.Held(); held > 0 {
+			if err := p.loadTroubles(ctx, t); err != nil {
+				return w.notYet(ctx, p, err)
+			}
+		} else {
+			p.forgetTroubles()
+		}
 		t.OnWake(func() {
 			select {
 			case w.wake <- struct{}{}:
@@ -73,7 +82,7 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 			}
 		})
 	}
-	r.board.clear()
+	r.board.fine(p.String())
 	r.board.update(p, func(s *shown) { s.open, s.next, s.held = true, p.next, held })
 	r.board.update(p, func(s *shown) { r.board.judge(now) })
 	w.fetcher.Add(p.View.Topic, p.ID, p.next)
@@ -86,8 +95,7 @@ func (w *worker) notYet(ctx context.Context, p *partition, err error) error {
 	if ctx.Err() != nil || errors.Is(err, errShape) || errors.Is(err, ErrLost) {
 		return err
 	}
-	w.r.trouble(ctx, err)
-	w.later(p)
+	w.later(ctx, p, err)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	keyPage   = 5000 // keys listed at once
 	prunePage = 500  // keys removed in one transaction
+	namedKeys = 5    // keys named of those that nobody has decided about
 )
 
 // prune compares all keys of the target with the topic. It is needed where tombstones may be gone from the topic that this sink never read.
@@ -139,7 +140,7 @@ func (c *comparison) flush(ctx context.Context, gone, unknown *[][]schemas.Value
 
 func (c *comparison) note(key []schemas.Value) {
 	c.others++
-	if len(c.names) < maxSamples {
+	if len(c.names) < namedKeys {
 		var b []byte
 		for i := range key {
 			if i > 0 {

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"slices"
+	"time"
 
 	"shelfstream/internal/kafka"
 )
@@ -35,17 +36,17 @@ func (w *worker) retryParked(ctx context.Context, p *partition) (bool, error) {
 			Refresh(ctx context.Context) error
 		}); ok {
 			if err := again.Refresh(ctx); err != nil && ctx.Err() == nil {
-				w.r.trouble(ctx, err)
+				w.r.fails(ctx, p.String(), 1, err)
 			}
 		}
 	}
 	list, err := t.Parked(ctx, p.retryAfter, retryPage)
 	if err != nil {
 		if ctx.Err() == nil {
-			w.r.trouble(ctx, err)
+			p.failed++
+			p.retryAt = now.Add(max(w.r.fails(ctx, p.String(), p.failed, err), time.Second))
 			err = nil
 		}
-		p.retryAt = now.Add(w.r.cfg.Backoff.Delay(10))
 		return false, err
 	}
 	if len(list) < retryPage {
@@ -84,7 +85,7 @@ func (w *worker) tryAgain(ctx context.Context, p *partition, offsets []int64) er
 				if ctx.Err() != nil {
 					return err
 				}
-				w.r.trouble(ctx, err)
+				w.r.fails(ctx, p.String(), 1, err)
 				return nil // the next pass comes by
 			}
 			n = m

@@ -48,8 +48,8 @@ type RunnerConfig struct {
 	// TombstoneRetention is delete.retention.ms of the cleaned topics: a partition that nobody wrote for longer may have missed
 	// tombstones, so its keys are compared. 0 means 24 h, Kafka's default.
 	TombstoneRetention time.Duration
-	// Backoff spaces attempts against a target that fails.
-	Backoff retry.Backoff
+	// Retries spaces tries against a target, a registry or a log that fails.
+	Retries retry.Policy
 
 	// SessionTimeout and Heartbeat are the consumer group's; 0 means its defaults.
 	SessionTimeout, Heartbeat time.Duration
@@ -91,6 +91,7 @@ func (c *RunnerConfig) defaults() {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Retries = c.Retries.WithDefaults()
 }
 
 // Runner keeps one target equal to cleaned topics, together with all other runners of the same sink: they share the partitions as the
@@ -99,6 +100,8 @@ type Runner struct {
 	cfg     RunnerConfig
 	metrics *metrics
 
+	// link stands before every call of the target that all workers depend on alike.
+	link *retry.Breaker
 	// board is what Status shows.
 	board board
 	// pruning makes one comparison of all keys at a time.
@@ -114,7 +117,7 @@ func NewRunner(cfg RunnerConfig) (*Runner, error) {
 	if len(cfg.Views) == 0 {
 		return nil, &fault.Fault{Class: fault.Config, Where: "sinks." + cfg.Sink, What: "takes nothing from any view", Fix: "add a table with 'from: <view>'"}
 	}
-	r := &Runner{cfg: cfg}
+	r := &Runner{cfg: cfg, link: retry.NewBreaker(cfg.Retries, linkDown, cfg.Now)}
 	r.board.start(cfg.Now())
 	var err error
 	if r.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline, cfg.Sink, r.lag, r.held); err != nil {
@@ -172,28 +175,37 @@ func ended(ctx context.Context, err error) error {
 
 // prepare learns the views' shapes and has the target checked. The first time, faults are returned; later they are shown, and looked for again.
 func (r *Runner) prepare(ctx context.Context, first bool) ([]View, error) {
-	for attempt := 0; ; attempt++ {
+	const who = "the comparison of the target with the views"
+	for failed := 1; ; failed++ {
 		views, err := r.shapes(ctx)
 		var faults fault.List
 		if err == nil {
-			begun := r.cfg.Now()
-			faults, err = r.cfg.Target.Check(ctx, views)
-			r.checked(ctx, begun, attempt, faults, err)
+			err = r.link.Do(ctx, func(ctx context.Context) (err error) {
+				begun := r.cfg.Now()
+				faults, err = r.cfg.Target.Check(ctx, views)
+				r.checked(ctx, begun, failed-1, faults, err)
+				return err
+			})
 		}
+		var wait time.Duration
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err == nil && len(faults) == 0:
-			r.board.clear()
+			r.board.fine(who)
 			return views, nil
 		case err == nil && first:
 			return nil, faults
 		case err == nil:
-			r.board.trouble("target does not fit", "the shape of a view changed, and the target lacks what it needs", faults, r.cfg.Now())
+			wait = r.cfg.Retries.Delay(failed, faults)
+			r.board.fails(who, &failure{
+				state: "target does not fit", detail: "the shape of a view changed, and the target lacks what it needs",
+				faults: faults, tries: failed, next: r.cfg.Now().Add(wait),
+			}, r.cfg.Now())
 		default:
-			r.trouble(ctx, err)
+			wait = r.fails(ctx, who, failed, err)
 		}
-		if werr := r.cfg.Backoff.Wait(ctx, attempt); werr != nil {
+		if werr := retry.Sleep(ctx, wait); werr != nil {
 			return nil, werr
 		}
 	}
@@ -229,17 +241,6 @@ func causeOf(err error) fault.Cause {
 		return fault.MySQLLocked
 	}
 	return fault.Unexpected
-}
-
-// trouble shows and logs an error that is worth another try. It is logged once until something else happens.
-func (r *Runner) trouble(ctx context.Context, err error) {
-	faults := fault.All(err)
-	if len(faults) == 0 {
-		faults = fault.List{{Class: fault.Runtime, Cause: causeOf(err), Where: "sink " + r.cfg.Sink, What: "an attempt failed and is repeated", Err: err}}
-	}
-	if r.board.trouble(status.StateRetrying, err.Error(), faults, r.cfg.Now()) {
-		r.cfg.Logger.WarnContext(ctx, "sink: retrying", "sink", r.cfg.Sink, "error", err)
-	}
 }
 
 // generation works on the assigned partitions until ctx ends or a worker meets a new shape.

@@ -187,7 +187,9 @@ func TestNotAvro(t *testing.T) {
 		t.Errorf("parked %d", len(said))
 	}
 	// The status follows the transaction.
-	sinktest.Wait(t, "three shown", func() bool { return r.Status().Parked == 3 && len(r.Status().Faults) == 3 })
+	sinktest.Wait(t, "three shown", func() bool {
+		return r.Status().Parked == 3 && len(r.Status().Troubles) == 3 && len(r.Status().Faults) == 0
+	})
 	w.Put(sinktest.Row(1, "mended", 2), sinktest.Row(2, "mended too", 2))
 	w.CaughtUp(m.Next(w))
 	sinktest.Wait(t, "one left", func() bool { return len(m.Parked()) == 1 && r.Status().Parked == 1 })
@@ -219,7 +221,7 @@ func TestRefusedIsRetried(t *testing.T) {
 	}
 	strict.Store(false)
 	sinktest.Wait(t, "all rows", func() bool { return len(m.Rows("product")) == 50 && len(m.Parked()) == 0 })
-	sinktest.Wait(t, "none parked in the status", func() bool { s := r.Status(); return s.Parked == 0 && len(s.Faults) == 0 })
+	sinktest.Wait(t, "none parked in the status", func() bool { s := r.Status(); return s.Parked == 0 && len(s.Faults) == 0 && len(s.Troubles) == 0 })
 }
 
 // While the registry is down nothing is parked and nothing lost.

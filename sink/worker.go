@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
+	"shelfstream/status"
 )
 
 // partition is one assigned partition. It belongs to one worker; only shown is shared, under the board's lock.
@@ -15,14 +16,17 @@ type partition struct {
 	Partition
 	decoders *decoders
 	shown    shown
+	tally    status.Tally // what is parked, and why; see troubles.go
+	held     map[KeyHash]heldRecord
 
-	session  Session
-	attempts int       // of opening
-	openAt   time.Time // not before
-	next     int64     // where reading stands; may be past session.Place().Next by records that are no data
-	touchAt  time.Time
-	batch    *kafka.Batch // polled, not used up
-	used     int          // records of it that are
+	session   Session
+	lostTimes int       // how often in a row it turned out to have another owner
+	failed    int       // tries in a row, of opening or applying
+	openAt    time.Time // not before
+	next      int64     // where reading stands; may be past session.Place().Next by records that are no data
+	touchAt   time.Time
+	batch     *kafka.Batch // polled, not used up
+	used      int          // records of it that are
 
 	retryAt    time.Time
 	retryAfter int64 // offset up to which this pass has come; -1 before it
@@ -127,15 +131,16 @@ func (w *worker) lost(ctx context.Context, p *partition, err error) error {
 	}
 	w.r.cfg.Logger.WarnContext(ctx, "sink: partition has another owner", "sink", w.r.cfg.Sink, "partition", p.String())
 	w.close(ctx, p)
-	w.later(p)
+	d := min(250*time.Millisecond<<min(p.lostTimes, 8), 10*time.Second)
+	p.lostTimes++
+	p.openAt = w.r.cfg.Now().Add(d)
 	return nil
 }
 
-// later lets a partition rest, longer each time.
-func (w *worker) later(p *partition) {
-	d := min(250*time.Millisecond<<min(p.attempts, 8), 10*time.Second)
-	p.attempts++
-	p.openAt = w.r.cfg.Now().Add(d)
+// later lets a partition rest that could not be opened or read.
+func (w *worker) later(ctx context.Context, p *partition, err error) {
+	p.failed++
+	p.openAt = w.r.cfg.Now().Add(w.r.viaLink(ctx, p.String(), p.failed, err))
 }
 
 func (w *worker) close(ctx context.Context, p *partition) {
@@ -223,13 +228,12 @@ func (w *worker) release() {
 
 // decode is collector.decode, repeated while the registry cannot be asked.
 func (w *worker) decode(ctx context.Context, p *partition, next int64) (*Batch, error) {
-	for attempt := 0; ; attempt++ {
+	for failed := 1; ; failed++ {
 		b, err := w.collect.decode(ctx, p, next)
 		if err == nil || errors.Is(err, errShape) || ctx.Err() != nil {
 			return b, err
 		}
-		w.r.trouble(ctx, err)
-		if err := w.r.cfg.Backoff.Wait(ctx, attempt); err != nil {
+		if err := retry.Sleep(ctx, w.r.fails(ctx, p.String(), failed, err)); err != nil {
 			return nil, err
 		}
 	}
@@ -239,11 +243,16 @@ func (w *worker) decode(ctx context.Context, p *partition, next int64) (*Batch, 
 func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) ([]Parked, error) {
 	r := w.r
 	was := p.session.Place().Next
-	for attempt := 0; ; attempt++ {
-		start := r.cfg.Now()
-		parked, err := p.session.Apply(ctx, b)
+	for contended := 0; ; {
+		var parked []Parked
+		var start time.Time
+		err := r.link.Do(ctx, func(ctx context.Context) (err error) {
+			start = r.cfg.Now()
+			parked, err = p.session.Apply(ctx, b)
+			return err
+		})
 		if err == nil {
-			w.gave(p, b, was, parked, taken, attempt, start)
+			w.gave(p, b, was, parked, taken, p.failed, start)
 			w.applied(ctx, p, b, parked, taken, start)
 			return parked, nil
 		}
@@ -251,16 +260,19 @@ func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) (
 			return nil, err
 		}
 		r.metrics.retries.Inc()
+		wait := retry.Backoff{}.Delay(contended)
 		quiet := false
 		if errors.Is(err, ErrContention) {
 			r.metrics.contention.Inc()
-			quiet = attempt < 3 // the way of things in a shop that others write as well
+			quiet = contended < 3 // the way of things in a shop that others write as well
+			contended++
 		}
 		if !quiet {
-			w.refused(p, b, was, taken, attempt, start, err)
-			r.trouble(ctx, fmt.Errorf("apply %d records of %s: %w", len(b.Records), p.Partition, err))
+			w.refused(p, b, was, taken, p.failed, start, err)
+			p.failed++
+			wait = r.viaLink(ctx, p.String(), p.failed, fmt.Errorf("apply %d records of %s: %w", len(b.Records), p.Partition, err))
 		}
-		if err := r.cfg.Backoff.Wait(ctx, attempt); err != nil {
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -270,7 +282,7 @@ func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) (
 func (w *worker) applied(ctx context.Context, p *partition, b *Batch, parked []Parked, taken int, start time.Time) {
 	r := w.r
 	now := r.cfg.Now()
-	p.attempts = 0
+	p.failed, p.lostTimes = 0, 0
 	p.touchAt = now.Add(r.cfg.Touch)
 	var sourceMS int64
 	deletes := 0
@@ -298,24 +310,8 @@ func (w *worker) applied(ctx context.Context, p *partition, b *Batch, parked []P
 	if t, ok := p.session.(Retrier); ok {
 		held = t.Held()
 	}
+	p.count(b, parked, held, now)
 	r.board.applied(p, taken, p.session.Place().Next, sourceMS, held, now)
-	if len(parked) > 0 || held == 0 {
-		r.board.update(p, func(s *shown) { s.sample(parked, held) })
-	}
-}
-
-// sample keeps the faults of some parked records.
-func (s *shown) sample(parked []Parked, held int) {
-	if held == 0 {
-		s.samples = nil
-		return
-	}
-	for _, p := range parked {
-		s.samples = append(s.samples, p.Fault)
-	}
-	if n := len(s.samples); n > maxSamples {
-		s.samples = append(fault.List(nil), s.samples[n-maxSamples:]...)
-	}
 }
 
 // broken handles a partition that cannot be fetched any further.
@@ -324,11 +320,10 @@ func (w *worker) broken(ctx context.Context, p *partition, err error) error {
 	if errors.As(err, &gone) {
 		// The place is judged again when it is opened: below the log's start, or past its end.
 		w.close(ctx, p)
-		w.later(p)
+		p.openAt = w.r.cfg.Now().Add(250 * time.Millisecond)
 		return nil
 	}
-	w.r.trouble(ctx, fmt.Errorf("read %s: %w", p.Partition, err))
 	w.close(ctx, p)
-	w.later(p)
+	w.later(ctx, p, fmt.Errorf("read %s: %w", p.Partition, err))
 	return nil
 }

@@ -29,6 +29,7 @@ type Tally struct {
 
 type group struct {
 	Trouble
+	id   string
 	what string   // of the first, as it was
 	keys []string // some more than are shown, so that some are left when others go on
 }
@@ -45,8 +46,11 @@ const (
 // otherReasons is what a trouble says that stands for more causes than can be told apart.
 const otherReasons = "other reasons, more than can be told apart here"
 
-// Add counts one more. The same one must not be added twice; see Drop.
-func (t *Tally) Add(h *Held) {
+// Slot is where one that was added counts: what a caller remembers of it that cannot say it again for Drop.
+type Slot struct{ group string }
+
+// Add counts one more. The same one must not be added twice; see Drop and Leave.
+func (t *Tally) Add(h *Held) Slot {
 	id := groupOf(h)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,29 +64,44 @@ func (t *Tally) Add(h *Held) {
 		f := h.Fault
 		f.Where, f.What, f.Fix = cut(generalPlace(f.Where, h.Key)), cut(f.What), cut(without(f.Fix, h.Key))
 		g = &group{Trouble: Trouble{Fault: f}, what: f.What}
+		g.id = id
 		t.groups[id] = g
 	default:
 		g = &t.other
 		g.Fault.What = otherReasons
 	}
 	g.add(h)
+	return Slot{g.id}
 }
 
 // Drop counts one less: one that was added with the same key, cause, place and words, which goes on, or is held back for something else now.
-func (t *Tally) Drop(h *Held) {
-	id := groupOf(h)
+func (t *Tally) Drop(h *Held) { t.Leave(Slot{groupOf(h)}, h.Key) }
+
+// Leave counts one less, by what Add gave for it.
+func (t *Tally) Leave(s Slot, key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	g := t.groups[id]
+	g := t.groups[s.group]
 	if g == nil { // it came when there was no room for its group
-		if t.other.drop(h.Key); t.other.Count <= 0 {
+		if t.other.drop(key); t.other.Count <= 0 {
 			t.other = group{}
 		}
 		return
 	}
-	if g.drop(h.Key); g.Count == 0 {
-		delete(t.groups, id)
+	if g.drop(key); g.Count == 0 {
+		delete(t.groups, s.group)
 	}
+}
+
+// Slot is where one would count that is added now.
+func (t *Tally) Slot(h *Held) Slot {
+	id := groupOf(h)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.groups[id] == nil && len(t.groups) >= mostGroups {
+		id = ""
+	}
+	return Slot{id}
 }
 
 // Reset forgets everything.

@@ -43,6 +43,9 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 			need(own.name, "make and write it", own.ddl+";", append([]string{"CREATE"}, writePrivileges...)...)
 		} else {
 			need(own.name, "write it", "", writePrivileges...)
+			if _, ok := tables[own.name].column("cause"); !ok && own.name == "shelfstream_parked" {
+				need(own.name, "add a column to it", parkedUpgrade+";", "ALTER")
+			}
 		}
 	}
 	for _, name := range sortedNames(plans) {

@@ -3,9 +3,7 @@ package mysql
 import (
 	"context"
 	"strings"
-	"time"
 
-	"shelfstream/internal/fault"
 	"shelfstream/sink"
 )
 
@@ -27,15 +25,13 @@ func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, erro
 
 func (t *Target) listParked(ctx context.Context, columns string, limit int) ([]sink.Parked, error) {
 	out := []sink.Parked{}
-	err := scanAll(ctx, t.db, "SELECT topic, `partition`, UNIX_TIMESTAMP(first_seen), "+columns+
+	err := scanAll(ctx, t.db, "SELECT topic, `partition`, "+columns+
 		" FROM shelfstream_parked WHERE sink = ? ORDER BY first_seen, topic, `partition`, `offset` LIMIT ?",
 		func(scan func(...any) error) error {
-			p := sink.Parked{Fault: &fault.Fault{Class: fault.Runtime}}
-			var since, ms float64
-			if err := scan(&p.Topic, &p.Partition, &since, &p.Offset, &p.ID, &p.Key, &p.Fault.Cause, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
+			var p sink.Parked
+			if err := scanParked(scan, &p, &p.Topic, &p.Partition); err != nil {
 				return err
 			}
-			p.SourceTSMS, p.Since = int64(ms), time.UnixMicro(int64(since*1e6)).UTC()
 			out = append(out, p)
 			return nil
 		}, t.name, limit)

@@ -43,7 +43,16 @@ func padded(hash []byte) []byte {
 	return make([]byte, len(sink.KeyHash{}))
 }
 
-const parkedColumns = "`offset`, record_id, record_key, cause, place, reason, fix, COALESCE(ROUND(UNIX_TIMESTAMP(record_time) * 1000), 0)"
+const parkedColumns = "`offset`, record_id, record_key, cause, place, reason, fix, COALESCE(ROUND(UNIX_TIMESTAMP(record_time) * 1000), 0), UNIX_TIMESTAMP(first_seen)"
+
+// scanParked reads parkedColumns, after what stands before them.
+func scanParked(scan func(...any) error, p *sink.Parked, before ...any) error {
+	p.Fault = &fault.Fault{Class: fault.Runtime}
+	var ms, since float64
+	err := scan(append(before, &p.Offset, &p.ID, &p.Key, &p.Fault.Cause, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms, &since)...)
+	p.SourceTSMS, p.Since = int64(ms), time.UnixMicro(int64(since*1e6)).UTC()
+	return err
+}
 
 // Parked implements sink.Retrier.
 func (s *session) Parked(ctx context.Context, after int64, limit int) ([]sink.Parked, error) {
@@ -53,12 +62,10 @@ func (s *session) Parked(ctx context.Context, after int64, limit int) ([]sink.Pa
 func (s *session) readParked(ctx context.Context, condition string) ([]sink.Parked, error) {
 	var out []sink.Parked
 	err := scanAll(ctx, s.t.db, "SELECT "+parkedColumns+" FROM shelfstream_parked WHERE "+s.where()+" AND "+condition, func(scan func(...any) error) error {
-		p := sink.Parked{Topic: s.p.View.Topic, Partition: s.p.ID, Fault: &fault.Fault{Class: fault.Runtime}}
-		var ms float64
-		if err := scan(&p.Offset, &p.ID, &p.Key, &p.Fault.Cause, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &ms); err != nil {
+		p := sink.Parked{Topic: s.p.View.Topic, Partition: s.p.ID}
+		if err := scanParked(scan, &p); err != nil {
 			return err
 		}
-		p.SourceTSMS = int64(ms)
 		out = append(out, p)
 		return nil
 	})

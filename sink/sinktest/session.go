@@ -80,7 +80,7 @@ func (s *memorySession) commit(b *sink.Batch) ([]sink.Parked, error) {
 		return nil
 	}, func(error) bool { return true }, func(i int, err error) {
 		r := &b.Records[i]
-		p := sink.Parked{Topic: s.p.View.Topic, Partition: s.p.ID, Offset: r.Offset, ID: bytes.Clone(r.Key), Key: Text(r.KeyValues), SourceTSMS: r.SourceTSMS}
+		p := sink.Parked{Topic: s.p.View.Topic, Partition: s.p.ID, Offset: r.Offset, ID: bytes.Clone(r.Key), Key: Text(r.KeyValues), SourceTSMS: r.SourceTSMS, Since: time.Now()}
 		if !errors.As(err, &p.Fault) {
 			p.Fault = &fault.Fault{What: err.Error()}
 		}

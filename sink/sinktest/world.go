@@ -182,7 +182,7 @@ type Running struct {
 func (w *World) Config(target sink.Target) sink.RunnerConfig {
 	return sink.RunnerConfig{
 		Pipeline: "suite", Sink: "shop", Views: []string{w.View.Name}, Client: w.Client, Registry: w.Registry, Target: target, Owner: "test",
-		RetryParked: 50 * time.Millisecond, Backoff: retry.Backoff{Base: time.Millisecond, Max: 20 * time.Millisecond},
+		RetryParked: 50 * time.Millisecond, Retries: retry.Policy{First: time.Millisecond, Most: 20 * time.Millisecond, Slow: 20 * time.Millisecond},
 		SessionTimeout: 2 * time.Second, Heartbeat: 100 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(w.T.Output(), nil)),
 	}
