@@ -48,9 +48,10 @@ type RunnerConfig struct {
 	ScratchDir string
 	// ProducerBytes bounds the memory of records on their way to the brokers; 0 = 16 MB.
 	ProducerBytes int
-	// RetryWait is between two tries to read a source that broke off, PreflightWait between two looks at one that has faults; the zero
-	// values are 200 ms to 15 s and 2 s to 30 s.
-	RetryWait, PreflightWait retry.Backoff
+	// Retries spaces the tries to read a source that broke off.
+	Retries retry.Policy
+	// PreflightWait is between two looks at a source that has faults; the zero value is 2 s to 30 s.
+	PreflightWait retry.Backoff
 	// SessionTimeout is how long a worker may be silent before another takes the source over; 0 = the group's default.
 	SessionTimeout time.Duration
 	// Exchanges takes what was spoken with the source; nil = nobody wants to know.
@@ -77,9 +78,7 @@ func (c *RunnerConfig) setDefaults() {
 	if c.ProducerBytes <= 0 {
 		c.ProducerBytes = 16 << 20
 	}
-	if c.RetryWait.Base <= 0 {
-		c.RetryWait = retry.Backoff{Base: 200 * time.Millisecond, Max: 15 * time.Second}
-	}
+	c.Retries = c.Retries.WithDefaults()
 	if c.PreflightWait.Base <= 0 {
 		c.PreflightWait = retry.Backoff{Base: 2 * time.Second, Max: 30 * time.Second}
 	}

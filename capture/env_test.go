@@ -129,7 +129,7 @@ func (e *env) runner() *capture.Runner {
 		Pipeline: pipeline, Source: sourceName, Tables: e.tables, Partitions: partitions, Client: e.open(), Registry: e.registry,
 		NewSource: func() (capture.Source, error) { return e.db.Source(e.tables), nil }, Registerer: prometheus.NewRegistry(),
 		ScratchDir: e.TempDir(), HeartbeatEvery: 20 * time.Millisecond, CloseTimeout: 2 * time.Second,
-		RetryWait:     retry.Backoff{Base: 5 * time.Millisecond, Max: 20 * time.Millisecond},
+		Retries:       retry.Policy{First: 5 * time.Millisecond, Most: 20 * time.Millisecond, Slow: 20 * time.Millisecond},
 		PreflightWait: retry.Backoff{Base: 5 * time.Millisecond, Max: 20 * time.Millisecond},
 		Logger:        slog.New(slog.NewTextHandler(testWriter{e.T}, nil)),
 	}

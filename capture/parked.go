@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 // Parked is a row that cannot be written to its topic, with the reason: the value of a record of the parked topic. The topic keeps the row's
@@ -37,12 +37,15 @@ func (p *Parked) fault() *fault.Fault {
 	return &fault.Fault{Class: fault.Runtime, Cause: p.Cause, Where: p.Where, What: p.What, Fix: p.Fix}
 }
 
+// trouble is what the row counts under.
+func (p *Parked) trouble() *status.Held {
+	return &status.Held{Key: p.Key, Fault: status.FaultJSONOf(p.fault()), Since: p.Since}
+}
+
 const (
 	// mostParked bounds the rows that are parked at once: beyond it not single rows are bad, but a table or its settings, and going on would
 	// only hide that.
 	mostParked = 10_000
-	// mostShown is how many of them are listed in the status.
-	mostShown = 20
 )
 
 // parking is what a session knows of parked rows. Records of its topic are written by the producer of the rows, before the checkpoint that covers
@@ -55,6 +58,7 @@ type parking struct {
 	mu   sync.Mutex // the lanes of a snapshot park as well
 	rows map[string]*parkedRow
 	of   map[string]int // rows by table
+	why  status.Tally
 }
 
 type parkedRow struct {
@@ -186,30 +190,23 @@ func (k *parking) put(key string, row *parkedRow) {
 	k.drop(key)
 	k.rows[key] = row
 	k.of[row.Table]++
+	k.why.Add(row.trouble())
 }
 
 func (k *parking) drop(key string) {
 	if row := k.rows[key]; row != nil {
 		k.of[row.Table]--
+		k.why.Drop(row.trouble())
 		delete(k.rows, key)
 	}
 }
 
-// show tells how many rows are parked, and the reasons of the oldest.
-func (k *parking) show() (int, fault.List) {
+// show tells how many rows are parked, and why.
+func (k *parking) show() (int, []status.Trouble) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	all := slices.SortedFunc(maps.Values(k.rows), func(a, b *parkedRow) int {
-		if c := a.Since.Compare(b.Since); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Key, b.Key)
-	})
-	var faults fault.List
-	for _, row := range all[:min(len(all), mostShown)] {
-		faults.Add(row.fault())
-	}
-	return len(all), faults
+	n := len(k.rows)
+	k.mu.Unlock()
+	return n, status.Troubles(&k.why)
 }
 
 // refusal is why a row has no record.

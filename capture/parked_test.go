@@ -11,9 +11,9 @@ import (
 
 	"shelfstream/capture"
 	"shelfstream/capture/capturetest"
-	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 // bad is an amount that numeric(12,2) does not hold.
@@ -103,8 +103,9 @@ func TestRowIsParkedUntilItIsGood(t *testing.T) {
 	}
 	shown := func(r *capture.Runner) bool {
 		st := r.Status()
-		return st.Parked == 1 && slices.ContainsFunc(st.Faults, func(f *fault.Fault) bool {
-			return strings.Contains(f.Where, "head/1") && strings.Contains(f.What, "amount") && f.Fix != ""
+		return st.Parked == 1 && len(st.Faults) == 0 && len(st.Troubles) == 1 && slices.ContainsFunc(st.Troubles, func(x status.Trouble) bool {
+			return strings.HasSuffix(x.Fault.Where, "row …") && strings.Contains(x.Fault.What, "amount") && x.Fault.Fix != "" &&
+				x.Count == 1 && slices.Equal(x.Samples, []string{"head/1"}) && x.First.Equal(p.Since)
 		})
 	}
 	if !shown(r) {
@@ -118,7 +119,7 @@ func TestRowIsParkedUntilItIsGood(t *testing.T) {
 	e.reaches("4")
 	e.wantRows(head, "1|1|null|3.00", "2|1|null|2.50")
 	e.wantParked()
-	if st := r.Status(); st.Parked != 0 || len(st.Faults) > 0 {
+	if st := r.Status(); st.Parked != 0 || len(st.Faults) > 0 || len(st.Troubles) > 0 {
 		t.Errorf("the status says %+v", st)
 	}
 	stop()

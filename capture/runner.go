@@ -9,6 +9,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
 	"shelfstream/status"
 )
 
@@ -43,23 +44,25 @@ func (r *Runner) Status() status.Stage { return r.state.stage(r.cfg.Source) }
 // for ever and shown in Status: only a person can tell that it is in vain.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.state.set(status.StateStopped, "", nil)
-	for attempt := 0; ; attempt++ {
+	for failed := 1; ; failed++ {
 		begun := r.cfg.Now()
 		err := r.member(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if r.cfg.Now().Sub(begun) > time.Minute {
-			attempt = 0
+			failed = 1
 		}
+		wait := r.cfg.Retries.Delay(failed, err)
 		if errors.Is(err, kafka.ErrFenced) {
 			r.cfg.Logger.Warn("another worker took the source over")
 			r.state.set(status.StateStandby, "another worker took the source over", nil)
 			r.state.parks(nil)
+			r.state.tried(0, 0)
 		} else {
-			r.retrying(err)
+			r.retrying(err, failed, wait)
 		}
-		if r.cfg.RetryWait.Wait(ctx, attempt) != nil {
+		if retry.Sleep(ctx, wait) != nil {
 			return nil
 		}
 	}
@@ -84,6 +87,7 @@ func (r *Runner) generation(ctx context.Context, gen kafka.Generation) error {
 	if !slices.Contains(gen.Assignment[r.cfg.checkpointTopic()], 0) {
 		r.state.set(status.StateStandby, "another worker captures this source", nil)
 		r.state.parks(nil)
+		r.state.tried(0, 0)
 		<-ctx.Done()
 		return nil
 	}
@@ -92,7 +96,8 @@ func (r *Runner) generation(ctx context.Context, gen kafka.Generation) error {
 
 // own runs one session after the other. Each begins with a fence of its own, so that what it finds on the topics is all there is.
 func (r *Runner) own(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
+	failed := 0
+	for {
 		r.state.set(status.StateStarting, "", nil)
 		r.state.clearWarnings()
 		s, err := r.takeOver(ctx)
@@ -100,9 +105,9 @@ func (r *Runner) own(ctx context.Context) error {
 			before := s.commits.previous
 			err = s.run(ctx)
 			if s.commits.previous != before {
-				attempt, r.lost = 0, false
+				failed, r.lost = 0, false
 			}
-			r.brokeOff(ctx, err, attempt)
+			r.brokeOff(ctx, err, failed)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -114,15 +119,18 @@ func (r *Runner) own(ctx context.Context) error {
 			continue
 		}
 		r.metrics.retries.Inc()
-		r.retrying(err)
-		if r.cfg.RetryWait.Wait(ctx, attempt) != nil {
+		failed++
+		wait := r.cfg.Retries.Delay(failed, err)
+		r.retrying(err, failed, wait)
+		if retry.Sleep(ctx, wait) != nil {
 			return nil
 		}
 	}
 }
 
-// retrying shows an error while its cause is waited out.
-func (r *Runner) retrying(err error) {
+// retrying shows an error while its cause is waited out; failed is how many tries in a row have failed.
+func (r *Runner) retrying(err error, failed int, wait time.Duration) {
+	r.state.tried(failed, wait)
 	faults := fault.All(err)
 	if len(faults) == 0 {
 		faults = fault.List{{

@@ -7,6 +7,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
 	"shelfstream/status"
 )
 
@@ -163,7 +164,9 @@ func (s *session) preflight(ctx context.Context, source Source) error {
 			shown = text
 			s.r.cfg.Logger.Error("source is blocked", "faults", text)
 		}
-		if err := s.r.cfg.PreflightWait.Wait(ctx, attempt); err != nil {
+		wait := s.r.cfg.PreflightWait.Delay(attempt)
+		s.r.state.tried(attempt+1, wait)
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,9 @@ type state struct {
 	checkpoint *schemas.Checkpoint
 	open       bool // changes are read that no checkpoint covers yet
 	progress   []*progress
+	failed     int       // tries in a row, 0 once the source was heard again
+	failedAt   time.Time // the newest of them
+	nextTry    time.Time
 	parking    *parking // nil before the first session, and while another worker has the source
 
 	heard   atomic.Int64 // when the source last committed or sent a heartbeat, in nanoseconds; 0 = never
@@ -64,6 +67,30 @@ func (s *state) set(name, detail string, faults fault.List) {
 	s.detail, s.faults = detail, faults
 }
 
+// tried notes that so many tries in a row have failed, and that the next one comes after wait. 0: none.
+func (s *state) tried(failed int, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	s.failed, s.failedAt, s.nextTry = failed, now, now.Add(wait)
+}
+
+// attempt is what Status says of the tries. What has failed counts until the source is heard, or rows of it are read. mu is held.
+func (s *state) attempt() (int, time.Time) {
+	if s.failed == 0 || s.heard.Load() > s.failedAt.UnixNano() {
+		return 0, time.Time{}
+	}
+	for _, p := range s.progress {
+		if p.finished.IsZero() && p.rows.Load() > 0 {
+			return 0, time.Time{}
+		}
+	}
+	if s.name != status.StateRetrying && s.name != StateBlocked {
+		return s.failed, time.Time{} // one is under way
+	}
+	return s.failed, s.nextTry
+}
+
 // warn adds a fault that stays on the page until the next session.
 func (s *state) warn(f *fault.Fault) {
 	s.mu.Lock()
@@ -84,8 +111,8 @@ func (s *state) parks(k *parking) {
 	s.parking = k
 }
 
-// parked is how many rows are parked, with some of the reasons.
-func (s *state) parked() (int, fault.List) {
+// parked is how many rows are parked, and why.
+func (s *state) parked() (int, []status.Trouble) {
 	s.mu.Lock()
 	k := s.parking
 	s.mu.Unlock()
@@ -155,13 +182,14 @@ func (s *state) lagLocked() float64 {
 
 // stage makes the public form.
 func (s *state) stage(source string) status.Stage {
-	parked, reasons := s.parked()
+	parked, troubles := s.parked()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := status.Stage{
 		Kind: status.KindCapture, Name: source, State: s.name, Since: s.since, Detail: s.detail, Records: s.records.Load(),
-		Parked: int64(parked), Faults: slices.Concat(s.faults, s.warnings, reasons),
+		Parked: int64(parked), Faults: slices.Concat(s.faults, s.warnings), Troubles: troubles,
 	}
+	st.Attempt, st.NextTry = s.attempt()
 	if at := s.heard.Load(); at != 0 {
 		st.LastHeartbeat = time.Unix(0, at)
 	}

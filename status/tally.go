@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"shelfstream/internal/fault"
 )
 
 // Held is one record, row or product that is held back.
@@ -181,10 +183,10 @@ func (g *group) drop(key string) {
 
 // groupOf is what one counts under: its cause and place; if nobody gave it a cause, what is said of it without what is its own.
 func groupOf(h *Held) string {
-	if h.Fault.Cause != "" {
+	if h.Fault.Cause != "" && h.Fault.Cause != string(fault.Unexpected) {
 		return h.Fault.Cause + "\x1f" + generalPlace(h.Fault.Where, h.Key)
 	}
-	return "\x1f" + generalPlace(h.Fault.Where, h.Key) + "\x1f" + cut(general(h.Fault.What, h.Key))
+	return h.Fault.Cause + "\x1f" + generalPlace(h.Fault.Where, h.Key) + "\x1f" + cut(general(h.Fault.What, h.Key))
 }
 
 // generalPlace takes out of a place what belongs to one record: its key, and its offset in a topic ("shop.product/3@1042").

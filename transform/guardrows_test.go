@@ -75,7 +75,10 @@ func TestHalfImportIsHeld(t *testing.T) {
 	l.want(w, "once more", 100, 30)
 	l.signal(Signal{Apply: "half import"})
 	l.want(w, "applied", 100, 0)
-	l.eventually("they are sent", func() bool { got, _ := l.products(); return strings.Contains(got["3"], "net=null") && strings.Contains(got["29"], "net=null") })
+	l.eventually("they are sent", func() bool {
+		got, _ := l.products()
+		return strings.Contains(got["3"], "net=null") && strings.Contains(got["29"], "net=null")
+	})
 	// They have none now, so there is nothing to lose.
 	for no := range int64(30) {
 		l.put("product", num(no), txt("other"), num(1), num(3))

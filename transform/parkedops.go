@@ -16,6 +16,7 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 // Skip says who left a parked product out of the list, and why.
@@ -44,6 +45,14 @@ func (p *parkedFact) list() byte {
 		return kindHeld
 	default:
 		return kindParked
+	}
+}
+
+// trouble is what the product counts under while it is parked.
+func (p *parkedFact) trouble() *status.Held {
+	return &status.Held{
+		Key: p.Key, Since: p.Since,
+		Fault: status.FaultJSONOf(&fault.Fault{Class: fault.Runtime, Cause: p.Cause, Where: p.Where, What: p.What, Fix: p.Fix}),
 	}
 }
 
@@ -77,7 +86,15 @@ func (t *task) setParked(b *pebble.Batch, product []byte, was, is *parkedFact) e
 	if is.list() == kindParked {
 		n++
 	}
-	t.watch.set(func(o *observer) { o.parked += n })
+	t.watch.set(func(o *observer) {
+		o.parked += n
+		if was.list() == kindParked {
+			o.troubles.Drop(was.trouble())
+		}
+		if is.list() == kindParked {
+			o.troubles.Add(is.trouble())
+		}
+	})
 	if t.guarding != nil {
 		t.guarding.board.holds(t.partition, was, is)
 	}

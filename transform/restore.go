@@ -215,18 +215,17 @@ func (t *task) restoreMarks() error {
 	return it.Close()
 }
 
-// countParked counts the products that earlier runs parked.
+// countParked counts the products that earlier runs parked, by their causes.
 func (t *task) countParked() error {
-	it, err := t.store.db.NewIter(&pebble.IterOptions{LowerBound: t.prefix.key(nil, kindParked), UpperBound: t.prefix.key(nil, kindParked+1)})
-	if err != nil {
-		return fmt.Errorf("read the parked products: %w", err)
-	}
 	n := 0
-	for it.First(); it.Valid(); it.Next() {
+	t.watch.set(func(o *observer) { o.troubles.Reset() })
+	err := t.eachListed(kindParked, func(_ []byte, p *parkedFact) error {
 		n++
-	}
+		t.watch.set(func(o *observer) { o.troubles.Add(p.trouble()) })
+		return nil
+	})
 	t.watch.set(func(o *observer) { o.parked = n })
-	return it.Close()
+	return err
 }
 
 // restoreOutput reads what one of the task's output partitions holds beyond what the store knows: another owner wrote it, or this one

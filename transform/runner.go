@@ -46,6 +46,8 @@ type Config struct {
 	Announces bool
 	// Guards hold back changes of the view's products that are more than usual.
 	Guards []Guard
+	// Retries spaces the runs of a task that broke off, and tries of what comes before.
+	Retries retry.Policy
 	// SessionTimeout is after how long without a heartbeat a worker loses its tasks; 0 means the group's default.
 	SessionTimeout time.Duration
 
@@ -411,21 +413,48 @@ func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation)
 // keepRunning runs a task again after what a retry mends. Losing the fence ends the generation's work for this task: whoever took
 // it over has it, and the group will say so.
 func (r *Runner) keepRunning(ctx context.Context, t *task) error {
-	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 5 * time.Second}
-	return backoff.Do(ctx, func(ctx context.Context) error {
+	rebuilt := 0
+	for {
 		err := t.run(ctx)
 		if errors.Is(err, kafka.ErrFenced) {
 			r.cfg.Logger.Warn("another worker took the task over", "view", r.cfg.View.Name, "partition", t.partition)
-			t.watch.set(func(o *observer) { o.state, o.waiting = "fenced", "another worker took the partition over" })
+			t.watch.set(func(o *observer) {
+				o.state, o.waiting, o.failed, o.faults = "fenced", "another worker took the partition over", 0, nil
+			})
 			<-ctx.Done()
 			return nil
 		}
-		if err != nil {
-			r.cfg.Logger.Error("task failed", "view", r.cfg.View.Name, "partition", t.partition, "error", err)
-			t.watch.set(func(o *observer) { o.state, o.waiting = status.StateRetrying, err.Error() })
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
-		return err
-	}, nil)
+		var rebuild *rebuildError
+		if errors.As(err, &rebuild) {
+			r.cfg.Logger.Info("task begins anew", "view", r.cfg.View.Name, "partition", t.partition, "why", err)
+			if err := retry.Sleep(ctx, retry.Backoff{}.Delay(rebuilt)); err != nil {
+				return err
+			}
+			rebuilt++
+			continue // nothing has failed
+		}
+		r.cfg.Logger.Error("task failed", "view", r.cfg.View.Name, "partition", t.partition, "error", err)
+		var wait time.Duration
+		t.watch.set(func(o *observer) {
+			o.failed++
+			wait = r.cfg.Retries.Delay(o.failed, err)
+			o.state, o.waiting, o.nextTry, o.faults = status.StateRetrying, err.Error(), r.cfg.Clock().Add(wait), r.faultsOf(err)
+		})
+		if retry.Sleep(ctx, wait) != nil {
+			return err
+		}
+	}
+}
+
+// faultsOf are the faults in an error, or one that says it.
+func (r *Runner) faultsOf(err error) fault.List {
+	if l := fault.All(err); len(l) > 0 {
+		return l
+	}
+	return fault.List{{Class: fault.Runtime, Cause: fault.Unexpected, Where: "view " + r.cfg.View.Name, What: "a task broke off and is tried again", Err: err}}
 }
 
 func (r *Runner) newTask(b *bound, partition int32) *task {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -51,6 +52,7 @@ func (r *Runner) Status() status.Stage {
 		s.Faults = append(s.Faults, f)
 	}
 	now := r.cfg.Clock()
+	var tallies []*status.Tally
 	for _, t := range r.tasks {
 		t.watch.set(func(o *observer) {
 			p := status.Position{Name: fmt.Sprintf("%s/%d", r.topic, t.partition), LagRecords: -1, LagSeconds: -1}
@@ -65,12 +67,22 @@ func (r *Runner) Status() status.Stage {
 			s.Positions = append(s.Positions, p)
 			s.Records += o.applied
 			s.Parked += int64(o.parked)
+			tallies = append(tallies, &o.troubles)
+			if o.failed > s.Attempt {
+				s.Attempt, s.NextTry = o.failed, o.nextTry
+			}
+			for _, f := range o.faults {
+				if !slices.ContainsFunc(s.Faults, func(x *fault.Fault) bool { return x.Cause == f.Cause && x.Where == f.Where && x.What == f.What }) {
+					s.Faults.Add(f)
+				}
+			}
 			if o.state != status.StateLive {
 				s.State, s.Detail = o.state, o.waiting
 			}
 			s.Faults = append(s.Faults, o.rejected...)
 		})
 	}
+	s.Troubles = status.Troubles(tallies...)
 	sort.Slice(s.Positions, func(i, j int) bool { return s.Positions[i].Name < s.Positions[j].Name })
 	return s
 }

@@ -13,6 +13,7 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 	"shelfstream/transform/rules"
 )
 
@@ -99,6 +100,10 @@ type observer struct {
 	applied  int64
 	emitted  int64
 	parked   int
+	troubles status.Tally // what parks them
+	failed   int          // runs in a row that broke off before a step was done
+	nextTry  time.Time
+	faults   fault.List // of the newest of them
 	rejected fault.List
 	waiting  string
 }
@@ -277,6 +282,7 @@ func (t *task) step(ctx context.Context, tgt *target) error {
 	t.metrics.steps.Observe(t.clock().Sub(started).Seconds())
 	t.watch.set(func(o *observer) {
 		o.state, o.waiting, o.target = "live", "", tgt
+		o.failed, o.faults = 0, nil
 		o.emitted += int64(emitted)
 	})
 	return nil

@@ -338,6 +338,9 @@ func (f *faultWorld) faults(t *testing.T, what string) string {
 		for _, fl := range s.Faults {
 			printed.WriteString(faultText(fl))
 		}
+		for i := range s.Troubles {
+			printed.WriteString(faultText(s.Troubles[i].Fault.Fault()))
+		}
 		out += printed.String()
 		return out
 	}

@@ -27,6 +27,8 @@ type patient struct {
 	mu      sync.Mutex
 	blocked fault.List // placed
 	since   time.Time
+	failed  int // runs in a row that ended so
+	next    time.Time
 }
 
 func newPatient(s stage, cfg *pipeline, log *slog.Logger) *patient {
@@ -55,7 +57,9 @@ func (p *patient) Run(ctx context.Context) error {
 			st := p.stage.Status()
 			p.log.Error("a stage is blocked", "kind", st.Kind, "name", st.Name, "faults", text)
 		}
-		if p.wait.Wait(ctx, attempt) != nil {
+		wait := p.wait.Delay(attempt)
+		p.again(attempt+1, wait)
+		if retry.Sleep(ctx, wait) != nil {
 			return nil
 		}
 	}
@@ -77,6 +81,12 @@ func (p *patient) block(faults fault.List) {
 	p.blocked = faults
 }
 
+func (p *patient) again(failed int, wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed, p.next = failed, time.Now().Add(wait)
+}
+
 // Status is the stage's own, with the places of its faults. While it waits, and until a new run has got anywhere, it is blocked.
 func (p *patient) Status() status.Stage {
 	st := p.stage.Status()
@@ -88,6 +98,7 @@ func (p *patient) Status() status.Stage {
 	case slices.Contains([]string{status.StateStarting, status.StateStopped, stateWaiting}, st.State):
 		st.State, st.Since, st.Faults = capture.StateBlocked, p.since, p.blocked
 		st.Detail = fmt.Sprintf("%d faults must be put right first", len(p.blocked))
+		st.Attempt, st.NextTry = max(st.Attempt, p.failed), p.next
 	default:
 		p.blocked = nil
 	}

@@ -10,6 +10,7 @@ import (
 	"shelfstream/capture"
 	"shelfstream/internal/config"
 	"shelfstream/internal/fault"
+	"shelfstream/internal/retry"
 	"shelfstream/transform"
 )
 
@@ -44,6 +45,12 @@ func (a *app) topicConfigs() map[string]string {
 	c := map[string]string{"delete.retention.ms": strconv.FormatInt(t.DeleteRetention.Milliseconds(), 10)}
 	maps.Copy(c, t.Configs)
 	return c
+}
+
+// retries is how all stages try again what failed.
+func (a *app) retries() retry.Policy {
+	r := a.cfg.Retries
+	return retry.Policy{Tries: r.Tries, First: r.First, Most: r.Most, Slow: r.Slow}
 }
 
 // captures makes the runners of sources.
@@ -87,7 +94,7 @@ func (a *app) capture(name string) (*capture.Runner, error) {
 	tables := a.cfg.tables(name)
 	return capture.NewRunner(capture.RunnerConfig{
 		Pipeline: a.cfg.Name, Source: name, Tables: tables, Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication,
-		TopicConfigs: configs, Client: a.client, Registry: a.registry, SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
+		Retries: a.retries(), TopicConfigs: configs, Client: a.client, Registry: a.registry, SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 		NewSource: func() (capture.Source, error) { return a.source(name) },
 	})
 }
@@ -144,6 +151,6 @@ func (a *app) transform(name string) (*transform.Runner, error) {
 	return transform.NewRunner(transform.Config{
 		Pipeline: a.cfg.Name, View: a.cfg.transformView(name), Rules: files, Guards: a.cfg.guards(name), Zone: a.cfg.Zone, Client: a.client, Registry: a.registry, Store: a.store,
 		Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication, TopicConfigs: configs, Announces: isRead, DeleteRetention: a.cfg.Log.Topics.DeleteRetention,
-		SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
+		Retries: a.retries(), SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 	})
 }

@@ -96,6 +96,13 @@ func printStage(out io.Writer, s *status.Stage, now time.Time) error {
 	for _, f := range s.Faults {
 		_, _ = fmt.Fprint(w, "  "+strings.ReplaceAll(strings.TrimRight(faultText(f), "\n"), "\n", "\n  ")+"\n")
 	}
+	if s.Attempt > 0 {
+		_, _ = fmt.Fprintln(w, "  "+s.TriesWords(now))
+	}
+	for i := range s.Troubles {
+		t := &s.Troubles[i]
+		_, _ = fmt.Fprint(w, "  "+t.Words()+"\n    "+strings.ReplaceAll(strings.TrimRight(faultText(t.Fault.Fault()), "\n"), "\n", "\n    ")+"\n")
+	}
 	for _, p := range s.Positions {
 		row(w, "  "+p.Name, p.Value, "lag "+status.LagWords(p.LagSeconds), status.LagCount(p.LagRecords)+" records")
 	}

@@ -17,6 +17,7 @@ type Pipeline struct {
 	Sources  Map[Source] `yaml:"sources" required:"true" doc:"The systems that are captured, by name."`
 	Views    Map[View]   `yaml:"views" doc:"The products, categories or orders made of captured rows, by name."`
 	Sinks    Map[Sink]   `yaml:"sinks" doc:"The systems that are kept equal, by name."`
+	Retries  Retries     `yaml:"retries" doc:"How often, and how long after one another, what failed is tried again."`
 	Admin    Admin       `yaml:"admin" doc:"The status page, metrics, health and readiness."`
 	Alerts   Alerts      `yaml:"alerts" doc:"What counts as an incident beyond faults, and who is told, when, and over which channels."`
 
@@ -35,6 +36,7 @@ func (p *Pipeline) SetDefaults() {
 	p.Timezone = "UTC"
 	p.Log.SetDefaults()
 	p.State.SetDefaults()
+	p.Retries.SetDefaults()
 	p.Admin.SetDefaults()
 	p.Alerts.SetDefaults()
 }

@@ -24,6 +24,7 @@ type validator struct {
 func (p *Pipeline) Validate() fault.List {
 	v := &validator{p: p}
 	v.general()
+	v.retries()
 	v.names()
 	for i := range p.Views {
 		v.view(p.Views[i].Name, &p.Views[i].Value)

@@ -114,6 +114,9 @@ func KindOf(err error) fault.Kind {
 }
 
 func kindOfFault(f *fault.Fault) fault.Kind {
+	if e, known := fault.Lookup(f.Cause); known {
+		return e.Kind
+	}
 	if f.Class == fault.Config {
 		return fault.Invalid
 	}

@@ -76,6 +76,14 @@ type stageView struct {
 	Folded                             bool
 	Progress                           []progressView
 	Faults                             []status.FaultJSON
+	Tries                              string
+	Troubles                           []troubleView
+}
+
+// troubleView is a cause that holds records back, and how many.
+type troubleView struct {
+	Words string
+	Fault []status.FaultJSON // one
 }
 
 type positionView struct{ Name, Value, Lag, LagRecords string }
@@ -153,6 +161,10 @@ func stageOf(s *status.Stage, now time.Time) stageView {
 	v.Folded = len(v.Positions) > foldAbove
 	for _, p := range s.Progress {
 		v.Progress = append(v.Progress, progressView{p.Words(now), p.Percent(), p.Total > 0 || !p.FinishedAt.IsZero()})
+	}
+	v.Tries = s.TriesWords(now)
+	for i := range s.Troubles {
+		v.Troubles = append(v.Troubles, troubleView{s.Troubles[i].Words(), []status.FaultJSON{s.Troubles[i].Fault}})
 	}
 	for _, f := range s.Faults {
 		v.Faults = append(v.Faults, status.FaultJSONOf(f))
