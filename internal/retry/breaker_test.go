@@ -62,18 +62,18 @@ func TestBreakerProbesForAll(t *testing.T) {
 		l.up.Store(true)
 		b := NewBreaker(Policy{}, nil, nil)
 		wg := workers(ctx, b, l, 8)
-		time.Sleep(time.Second)
+		_ = Sleep(ctx, time.Second)
 		if got := b.Link(); got.Circuit != Closed || got.Failed != 0 || l.most.Load() != 8 {
 			t.Errorf("while it works: %+v, %d at once", got, l.most.Load())
 		}
 		l.up.Store(false)
-		time.Sleep(20 * time.Millisecond) // what was under way has ended
+		_ = Sleep(ctx, 20 * time.Millisecond) // what was under way has ended
 		if got := b.Link(); got.Failed != 1 || got.Circuit == Closed || !errors.Is(got.Err, errDown) {
 			t.Errorf("eight workers that fail at once: %+v, want one try and no way through", got)
 		}
 		before := l.calls.Load()
 		l.most.Store(0)
-		time.Sleep(time.Minute)
+		_ = Sleep(ctx, time.Minute)
 		// 0.2 + 0.4 + 0.8 + 1.6 + 4 + 8 + 16 + 30 s, each at least half of it.
 		if n := l.calls.Load() - before; n < 6 || n > 10 || l.most.Load() != 1 {
 			t.Errorf("%d tries in a minute, %d at once", n, l.most.Load())
@@ -83,7 +83,7 @@ func TestBreakerProbesForAll(t *testing.T) {
 		}
 		l.up.Store(true)
 		wait := time.Until(b.Link().NextTry)
-		time.Sleep(wait + 100*time.Millisecond)
+		_ = Sleep(ctx, wait + 100*time.Millisecond)
 		if got := b.Link(); got.Circuit != Closed || got.Failed != 0 || l.most.Load() != 8 {
 			t.Errorf("it is back for %v: %+v, %d at once", wait, got, l.most.Load())
 		}
@@ -100,11 +100,11 @@ func TestBreakerFindsShortOutages(t *testing.T) {
 			l := &link{took: time.Millisecond}
 			b := NewBreaker(Policy{}, nil, nil)
 			wg := workers(ctx, b, l, 8)
-			time.Sleep(out)
+			_ = Sleep(ctx, out)
 			l.up.Store(true)
 			back := time.Now()
 			for l.success.Load() == 0 {
-				time.Sleep(time.Millisecond)
+				_ = Sleep(ctx, time.Millisecond)
 			}
 			if d := time.Since(back); d > 2*time.Second+10*time.Millisecond {
 				t.Errorf("after an outage of %v the work went on after %v", out, d)
@@ -128,7 +128,7 @@ func TestOneWorkerOpensNothing(t *testing.T) {
 				_ = Sleep(ctx, 5*time.Millisecond)
 			}
 		})
-		time.Sleep(time.Minute)
+		_ = Sleep(ctx, time.Minute)
 		if b.Link().Circuit == Closed {
 			t.Error("nobody has ever had an answer, and it is closed")
 		}
@@ -144,7 +144,7 @@ func TestOneWorkerOpensNothing(t *testing.T) {
 		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
 			_ = b.Do(ctx, func(context.Context) error { return nil })
 			good++
-			time.Sleep(time.Millisecond)
+			_ = Sleep(ctx, time.Millisecond)
 		}
 		if good < 2000 {
 			t.Errorf("%d tries of the good worker in 10 s", good)

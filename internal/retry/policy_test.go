@@ -22,19 +22,21 @@ func TestDelays(t *testing.T) {
 	refused := fmt.Errorf("open: %w", &fault.Fault{Class: fault.Config, What: "wrong password"})
 	for _, rnd := range []float64{0, 0.999999} {
 		p := Policy{Rand: func() float64 { return rnd }}
-		part := time.Duration(50 + 50*rnd + 0.5) // percent of the ceiling
+		part := 0.5 + rnd/2 // of the ceiling
 		for _, c := range []struct {
 			name   string
 			err    error
 			failed int
 			want   time.Duration // the ceiling
 		}{
-			{"first", lost, 1, 200 * time.Millisecond}, {"second", lost, 2, 400 * time.Millisecond}, {"fourth", lost, 4, 1600 * time.Millisecond},
+			{"first", lost, 1, 200 * time.Millisecond},
+			{"second", lost, 2, 400 * time.Millisecond},
+			{"fourth", lost, 4, 1600 * time.Millisecond},
 			{"the last of the quick", lost, 5, 4 * time.Second}, {"slower", lost, 6, 8 * time.Second}, {"as slow as it gets", lost, 8, 30 * time.Second},
 			{"for ever", lost, 1 << 30, 30 * time.Second}, {"none failed", lost, 0, 200 * time.Millisecond},
 			{"refused at once slowly", refused, 1, 4 * time.Second}, {"refused", refused, 3, 16 * time.Second}, {"refused for ever", refused, 99, 30 * time.Second},
 		} {
-			got, want := p.Delay(c.failed, c.err), c.want*part/100
+			got, want := p.Delay(c.failed, c.err), time.Duration(float64(c.want)*part)
 			if diff := got - want; diff < -want/50 || diff > want/50 {
 				t.Errorf("%s: %v, want about %v", c.name, got, want)
 			}
