@@ -67,7 +67,7 @@ func TestBreakerProbesForAll(t *testing.T) {
 			t.Errorf("while it works: %+v, %d at once", got, l.most.Load())
 		}
 		l.up.Store(false)
-		_ = Sleep(ctx, 20 * time.Millisecond) // what was under way has ended
+		_ = Sleep(ctx, 20*time.Millisecond) // what was under way has ended
 		if got := b.Link(); got.Failed != 1 || got.Circuit == Closed || !errors.Is(got.Err, errDown) {
 			t.Errorf("eight workers that fail at once: %+v, want one try and no way through", got)
 		}
@@ -83,7 +83,7 @@ func TestBreakerProbesForAll(t *testing.T) {
 		}
 		l.up.Store(true)
 		wait := time.Until(b.Link().NextTry)
-		_ = Sleep(ctx, wait + 100*time.Millisecond)
+		_ = Sleep(ctx, wait+100*time.Millisecond)
 		if got := b.Link(); got.Circuit != Closed || got.Failed != 0 || l.most.Load() != 8 {
 			t.Errorf("it is back for %v: %+v, %d at once", wait, got, l.most.Load())
 		}
