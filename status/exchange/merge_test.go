@@ -62,17 +62,12 @@ func TestTextsAreBounded(t *testing.T) {
 	}
 }
 
-func BenchmarkAdd(b *testing.B) {
-	r, err := NewRecorder(Config{Topic: topic})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx := b.Context()
-	done := make(chan struct{})
-	go func() { defer close(done); r.merge(ctx) }()
-	e := ok(1)
-	e.Spans = []Span{{"p", 1, 2, 3}}
+// BenchmarkMerge is what one exchange costs the recorder's own goroutine at full load.
+func BenchmarkMerge(b *testing.B) {
+	var m merger
 	for b.Loop() {
-		r.Add(e)
+		e := ok(1)
+		e.Spans = []Span{{"p", 1, 2, 3}}
+		m.add(&e)
 	}
 }
