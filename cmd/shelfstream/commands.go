@@ -11,6 +11,7 @@ func commands() []command {
 		checkCommand(),
 		testCommand(),
 		statusCommand(),
+		alertsTestCommand(),
 		explainCommand(),
 		planCommand(),
 		heldListCommand(),
