@@ -40,7 +40,7 @@ With -by only over that channel. A real message goes over the first channel that
 				if err != nil {
 					return err
 				}
-				return testAlerts(ctx, p, cfg, log, to, by)
+				return testAlerts(ctx, p, cfg.Pipeline, log, to, by)
 			}
 		},
 	}
@@ -61,8 +61,14 @@ func testAlerts(ctx context.Context, p *program, cfg *config.Pipeline, log *slog
 	if err != nil {
 		return err
 	}
+	var signer *notify.Signer
+	if cfg.Alerts.URL != "" { // whether its key can be had is part of the test
+		if signer, err = alertSigner(cfg); err != nil {
+			return err
+		}
+	}
 	took := &lastExchange{}
-	notifier, err := alertNotifier(cfg, notify.Config{Exchanges: took, Logger: slog.New(slog.DiscardHandler)})
+	notifier, err := alertNotifier(cfg, notify.Config{Exchanges: took, Signer: signer, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

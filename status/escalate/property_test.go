@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -77,20 +78,11 @@ func life(t *testing.T, seed uint64, forget bool) error {
 		return nil
 	}
 	for i := range steps {
-		if !contains(order, i) {
+		if !slices.Contains(order, i) {
 			return fmt.Errorf("step %d was skipped; %v", i+1, order)
 		}
 	}
 	return nil
-}
-
-func contains(list []int, v int) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 func TestNoStepTwiceAndNoneSkipped(t *testing.T) {

@@ -43,7 +43,7 @@ func (s *Command) Send(ctx context.Context, to string, m escalate.Message, c Con
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.cfg.Run[0], s.cfg.Run[1:]...) //nolint:gosec // the program is the configuration's
+	cmd := exec.CommandContext(ctx, s.cfg.Run[0], s.cfg.Run[1:]...)
 	cmd.Stdin = bytes.NewReader(body)
 	said := &tail{most: 500}
 	cmd.Stdout, cmd.Stderr = said, said
@@ -62,7 +62,7 @@ func (s *Command) Send(ctx context.Context, to string, m escalate.Message, c Con
 	case errors.As(err, &exit):
 		return 0, s.fault(CauseCommand, fmt.Sprintf("the program ended with %s", exit.ProcessState), said.err(), "run it by hand with the JSON of a test message; it has to end with exit code 0")
 	}
-	return 0, s.fault(CauseCommand, "the program cannot be started", err, "correct 'run' of the channel: the whole path of a program that the user who runs shelfstream may execute")
+	return 0, s.fault(CauseCommand, "the program cannot be started", err, "correct 'run' of the channel: the whole path of a program that this process may execute")
 }
 
 // environment has none of our own secrets in it.

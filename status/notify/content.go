@@ -2,6 +2,7 @@ package notify
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ type Content struct {
 // Sum puts the contents of a message that is about several incidents into one, in the order given, which is that of urgency. It wants at least one.
 func Sum(all []Content) Content {
 	c := all[0]
-	c.Others = append(c.Others[:len(c.Others):len(c.Others)], all[1:]...)
+	c.Others = append(slices.Clip(c.Others), all[1:]...)
 	return c
 }
 
