@@ -134,7 +134,7 @@ func (r *Runner) retrying(err error, failed int, wait time.Duration) {
 	faults := fault.All(err)
 	if len(faults) == 0 {
 		faults = fault.List{{
-			Class: fault.Runtime, Where: "source " + r.cfg.Source, What: "capturing broke off and is tried again", Err: err,
+			Class: fault.Runtime, Cause: fault.Unexpected, Where: "source " + r.cfg.Source, What: "capturing broke off and is tried again", Err: err,
 		}}
 	}
 	r.state.set(status.StateRetrying, "", faults)

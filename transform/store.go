@@ -56,7 +56,7 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	}
 	if o.ReadOnly {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			return nil, &fault.Fault{Class: fault.Environment, Where: dir, What: "no state here", Fix: "name the directory of the pipeline's state in state.dir, or start the pipeline", Err: err}
+			return nil, &fault.Fault{Class: fault.Environment, Cause: fault.DiskUnusable, Where: dir, What: "no state here", Fix: "name the directory of the pipeline's state in state.dir, or start the pipeline", Err: err}
 		}
 	}
 	s := &Store{dir: dir, closing: make(chan struct{}), views: map[string]uint16{}}

@@ -38,6 +38,9 @@ func (s *Source) Describe(ctx context.Context) (map[string]*schemas.Table, error
 	return shapes, errors.Join(errs...)
 }
 
+// seeMessage is the fix of a catalogue that cannot be read: everybody may read it, unless somebody took that away.
+const seeMessage = "see the server's message: the role needs SELECT on the system catalogue that it names (GRANT SELECT ON pg_catalog.… TO …); where the connection broke, it is tried again by itself"
+
 func (s *Source) undescribed(err error) error {
-	return &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the tables' columns cannot be read", Fix: "see the server's message", Err: err}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the tables' columns cannot be read", Fix: seeMessage, Err: err}
 }

@@ -45,7 +45,7 @@ func (s *Source) Preflight(ctx context.Context) (fault.List, error) {
 	defer closeSQL(conn)
 	in := &inspection{s: s}
 	if err := in.load(ctx, conn); err != nil {
-		return nil, &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the database cannot be looked over", Fix: "see the server's message", Err: err}
+		return nil, &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the database cannot be looked over", Fix: seeMessage, Err: err}
 	}
 	if in.server.version < minVersion {
 		in.add(fault.PostgresVersion, fmt.Sprintf("PostgreSQL %d is too old", in.server.version/10000), "upgrade to PostgreSQL 15 or newer")

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,7 +34,10 @@ import (
 func TestFaultsInSystems(t *testing.T) {
 	playAll(t, "systems", func(t *testing.T, d *dialogue) *playground {
 		s := databases(t)
-		f := &faultWorld{env: map[string]string{}, proxies: map[string]*testenv.Proxy{}}
+		if d.files["erp server"] != "" {
+			s.erp = ownERP(t, strings.Fields(d.files["erp server"]))
+		}
+		f := &faultWorld{erpServer: s.erp, env: map[string]string{}, proxies: map[string]*testenv.Proxy{}}
 		for name, addr := range map[string]string{"erp": s.erp.Addr(), "shop": s.shop.Addr()} {
 			f.proxy(t, name, addr)
 		}
@@ -55,6 +59,7 @@ func TestFaultsInSystems(t *testing.T) {
 		}
 		f.say["$"], f.say["erp"], f.say["shop"], f.say["log"] = f.commandOrRun, f.inERP, f.inShop, f.inLog
 		f.say["net"], f.say["put"], f.say["faults"], f.say["ready"], f.say["disk"] = f.net, f.put, f.faults, f.ready, f.disk
+		f.followers()
 		return f.playground
 	})
 }
@@ -72,6 +77,11 @@ type faultWorld struct {
 	stop    func()
 	small   string // directory on a small disk; then the pipeline runs in a process of its own
 	process *testenv.Process
+
+	log       *embedded.Broker // outside the pipeline
+	logDir    string
+	taken     net.Listener
+	erpServer *testenv.Postgres
 }
 
 func (f *faultWorld) proxy(t *testing.T, name, addr string) {
@@ -87,11 +97,13 @@ func (f *faultWorld) proxy(t *testing.T, name, addr string) {
 // startLog starts a log and a registry outside the pipeline.
 func (f *faultWorld) startLog(t *testing.T) {
 	t.Helper()
-	b, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+	f.logDir = t.TempDir()
+	b, err := embedded.Start(embedded.Config{Dir: f.logDir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeServer(t, b.Close) })
+	f.log = b
+	t.Cleanup(func() { closeServer(t, func() error { return f.log.Close() }) })
 	var url string
 	f.client, url = registryOn(t, b.Addr())
 	f.proxy(t, "registry", strings.TrimPrefix(url, "http://"))
@@ -337,6 +349,9 @@ func (f *faultWorld) faults(t *testing.T, what string) string {
 		var printed strings.Builder
 		for _, fl := range s.Faults {
 			printed.WriteString(faultText(fl))
+			if fl.Cause != "" {
+				printed.WriteString("    cause: " + string(fl.Cause) + "\n")
+			}
 		}
 		for i := range s.Troubles {
 			printed.WriteString(faultText(s.Troubles[i].Fault.Fault()))

@@ -123,7 +123,8 @@ func (p *playground) command(t *testing.T, line string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), withinStep)
 	defer cancel()
 	s := newShell(p.env)
-	code := s.program.run(ctx, args)
+	err := s.program.dispatch(ctx, args)
+	code := s.program.ended(err)
 	out := s.stdout.String()
 	var lines strings.Builder
 	for line := range strings.Lines(s.stderr.String()) {
@@ -132,6 +133,9 @@ func (p *playground) command(t *testing.T, line string) string {
 		}
 	}
 	out += lines.String()
+	if args[0] == "run" {
+		out += causesIn(err)
+	}
 	switch {
 	case ctx.Err() != nil:
 		out += fmt.Sprintf("does not end within %s\n", withinStep)
@@ -153,6 +157,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`[0-9.]+ MiB are left`), "N MiB are left"},
 	{regexp.MustCompile(`(process|pid) \d+`), "$1 PID"},
 	{regexp.MustCompile(`/\d+@`), "/PARTITION@"},
+	{regexp.MustCompile(`(write \S+)/\d+:`), "$1/PARTITION:"},
+	{regexp.MustCompile(`pg_terminate_backend\(\d+\)`), "pg_terminate_backend(PID)"},
+	{regexp.MustCompile(`\b[0-9A-F]+/[0-9A-F]{5,}\b`), "LSN"},
 	{regexp.MustCompile(`apply \d+ records of (\S+)/\d+:`), "apply N records of $1/PARTITION:"},
 	{regexp.MustCompile(`call=".*`), "call=… error=…"}, // whichever was first
 }
@@ -249,4 +256,19 @@ func TestFaultsInFiles(t *testing.T) {
 		}
 		return newPlayground(t, d, env)
 	})
+}
+
+// causesIn lists the causes of an error's faults, for what only the end of a command shows.
+func causesIn(err error) string {
+	faults, _ := allFaults(err)
+	var causes []string
+	for _, f := range faults {
+		if f.Cause != "" && !slices.Contains(causes, string(f.Cause)) {
+			causes = append(causes, string(f.Cause))
+		}
+	}
+	if len(causes) == 0 {
+		return ""
+	}
+	return "cause: " + strings.Join(causes, ", ") + "\n"
 }

@@ -37,7 +37,11 @@ type command struct {
 
 // run runs one command line and gives the exit code: 0 ok, 1 runtime, 2 configuration, 3 environment.
 func (p *program) run(ctx context.Context, args []string) int {
-	err := p.dispatch(ctx, args)
+	return p.ended(p.dispatch(ctx, args))
+}
+
+// ended says why a command line ended, and gives the exit code.
+func (p *program) ended(err error) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}

@@ -34,17 +34,22 @@ const Unexpected Cause = "shelfstream.unexpected"
 // Bug is a broken promise between our own parts. It has no entry: its cure is to report it.
 const Bug Cause = "shelfstream.bug"
 
-// Catalogue lists every cause that is known, by system and name.
+// Catalogue lists every cause that is proven: a dialogue in cmd/shelfstream/testdata/faults has produced its fault in the real system, and followed its text to
+// the cure. By system and name.
 func Catalogue() []Entry {
-	return slices.Concat(postgresEntries(), mysqlEntries(), kafkaEntries(), registryEntries(), topicEntries(), rulesEntries(), hostEntries())
+	return slices.DeleteFunc(known(), func(e Entry) bool { return slices.Contains(unplayed, e.Cause) })
 }
 
-// Lookup finds a cause in the catalogue.
+// Lookup finds what is known of a cause, proven or not.
 func Lookup(c Cause) (Entry, bool) {
-	for _, e := range Catalogue() {
+	for _, e := range known() {
 		if e.Cause == c {
 			return e, true
 		}
 	}
 	return Entry{}, false
+}
+
+func known() []Entry {
+	return slices.Concat(postgresEntries(), mysqlEntries(), kafkaEntries(), registryEntries(), topicEntries(), rulesEntries(), hostEntries())
 }

@@ -46,6 +46,9 @@ func kafkaEntries() []Entry {
 		{KafkaGroupForeign, system, "Other programs are members of the pipeline's consumer group", Conflict, Critical, "stop them, or rename the pipeline", "", true},
 		{KafkaTooLarge, system, "A row or product is larger than its topic accepts", Invalid, Error, "make it smaller, or raise max.message.bytes of the topic", "", false},
 		{KafkaRecordsLost, system, "The log lost records that it had acknowledged", Lost, Critical, "find what took them, and have the source read again whole", "shelfstream capture resnapshot", true},
+		{KafkaTopicSetting, system, "The brokers refuse a topic's settings", Refused, Critical, "correct log.topics.configs as the broker's message says", "", false},
+		{KafkaBatchBroken, system, "The log holds a batch that cannot be read", Lost, Critical, "check the broker's disk; delete the records before the next one, or rebuild the topic from its source", "shelfstream capture resnapshot", true},
+		{KafkaStoreFailed, system, "The brokers could not store records", Full, Critical, "look into the broker's log; a full disk is the usual cause; then start again", "", false},
 	}
 }
 
@@ -57,6 +60,9 @@ func registryEntries() []Entry {
 		{RegistryForbids, system, "The registry forbids a change of a table", Refused, Critical, "set the subject's compatibility to NONE", "", true},
 		{RegistryMissing, system, "A schema is not in the registry", Lost, Error, "let log.registry name the registry that the topic's writer uses", "", true},
 		{RegistryForeign, system, "A schema in the registry is no table's", Invalid, Critical, "remove the schema that another program registered", "", true},
+		{RegistryLogin, system, "The registry refuses the login", Refused, Critical, "correct log.registry.user and password, and what the user may do", "", true},
+		{RegistryRefused, system, "The registry refuses a request", Refused, Critical, "look at the registry's log", "", true},
+		{RegistryTwice, system, "Two processes run the embedded registry of one log", Conflict, Critical, "run one of them only, or name a registry for all in log.registry.url", "", false},
 	}
 }
 
@@ -68,5 +74,6 @@ func topicEntries() []Entry {
 		{TopicLost, system, "A topic ends before what was written to it", Lost, Critical, "have the source read again whole", "shelfstream capture resnapshot -source <source>", true},
 		{SignalForeign, system, "A request in the signals topic is not understood", Invalid, Warning, "ask with the command", "shelfstream capture resnapshot -source <source>", true},
 		{RowUnwritable, system, "A row has no form in which it can be written", Invalid, Error, "correct the value in the ERP, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
+		{RowsTooMany, system, "So many rows are parked that it is not single rows that are bad", Invalid, Critical, "look at the reasons in the parked topic", "shelfstream parked <source>", true},
 	}
 }

@@ -58,5 +58,8 @@ func postgresEntries() []Entry {
 		{PostgresNoKey, system, "A captured table has no key", Refused, Critical, "add a primary key, or a replica identity by a unique index", "shelfstream check -connect", true},
 		{PostgresReplicaIdentity, system, "Old rows of a captured table do not come whole", Refused, Critical, "ALTER TABLE … REPLICA IDENTITY FULL, as the fault names it", "shelfstream capture resnapshot -source <source> -table <table>", true},
 		{SourcePositionLost, system, "The place in the ERP's log is lost", Lost, Critical, "have every table read again; only differences are sent", "shelfstream capture resnapshot -source <source>", true},
+		{PostgresVersion, system, "The ERP's server is too old", Refused, Critical, "upgrade to PostgreSQL 15 or newer", "shelfstream check -connect", true},
+		{PostgresValue, system, "A value of the ERP cannot be read", Invalid, Critical, "correct the value, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
+		{SourceOldRow, system, "A deleted row came without the column that chooses its partition", Refused, Critical, "make the source log whole old rows, and have the table read again", "shelfstream capture resnapshot -source <source>", true},
 	}
 }

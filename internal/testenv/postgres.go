@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -201,4 +202,11 @@ func (p *Postgres) Exec(ctx context.Context, db, sql string) error {
 		return fmt.Errorf("execute in %s: %w", db, err)
 	}
 	return nil
+}
+
+// PostgresDefault leaves a setting to the server's own files, where ALTER SYSTEM can change it.
+func PostgresDefault(name string) PostgresOption {
+	return func(c *postgresConfig) {
+		c.settings = slices.DeleteFunc(c.settings, func(s [2]string) bool { return s[0] == name })
+	}
 }

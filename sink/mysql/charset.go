@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"shelfstream/internal/fault"
 )
 
 // narrowSets are the character sets of old shops. What they do not have is looked for before it is sent: in a condition (of a key) it would be an error of the whole
@@ -31,8 +33,9 @@ func (w *writer) checkSet(b []byte) *unfit {
 		if r != utf8.RuneError && !w.col.narrow(r) {
 			set, _, _ := strings.Cut(w.col.collation, "_")
 			return &unfit{
-				what: fmt.Sprintf("has the character %q (%U), which the column's character set %s does not have", r, r, set),
-				fix:  fmt.Sprintf("ALTER TABLE %s CONVERT TO CHARACTER SET utf8mb4; or let a rule replace it", quoteName(w.col.table)),
+				cause: fault.ProductCharset,
+				what:  fmt.Sprintf("has the character %q (%U), which the column's character set %s does not have", r, r, set),
+				fix:   fmt.Sprintf("ALTER TABLE %s CONVERT TO CHARACTER SET utf8mb4; or let a rule replace it", quoteName(w.col.table)),
 			}
 		}
 		i += n

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -142,7 +143,7 @@ func (e *encoder) unfit(p *tablePlan, c *columnPlan, r *sink.Record, pos int, u 
 		field = fmt.Sprintf("%s (element %d)", field, pos)
 	}
 	return &fault.Fault{
-		Class: fault.Runtime, Cause: fault.ProductUnfit, Where: fmt.Sprintf("sink %s: %s %s", e.sink, p.view.Name, keyText(r.KeyValues)),
+		Class: fault.Runtime, Cause: cmp.Or(u.cause, fault.ProductUnfit), Where: fmt.Sprintf("sink %s: %s %s", e.sink, p.view.Name, keyText(r.KeyValues)),
 		What: fmt.Sprintf("the field %s does not fit column %s.%s: it %s", field, p.name, c.name, u.what), Fix: u.fix,
 	}
 }

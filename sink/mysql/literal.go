@@ -7,13 +7,15 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
 // unfit says why a value cannot stand in a column. It is made only on the failing path, so that the usual path allocates nothing.
 type unfit struct {
-	what string // "has 312 characters, and the column holds 255"
-	fix  string // an ALTER, or words
+	what  string      // "has 312 characters, and the column holds 255"
+	fix   string      // an ALTER, or words
+	cause fault.Cause // "" = fault.ProductUnfit
 }
 
 // writer appends the SQL literal of a column's values, after checking that the column holds each of them unchanged. MySQL's strict mode refuses

@@ -86,7 +86,7 @@ func (r *Rules) stage(cs conditions, w *Worker, s *status.Stage) {
 	r.troubles(cs, w, s, name)
 	faults := slices.Clone(s.Faults)
 	if len(faults) == 0 && s.State == status.StateRetrying && s.Detail != "" {
-		faults.Add(&fault.Fault{Where: name, What: s.Detail})
+		faults.Add(&fault.Fault{Cause: fault.Unexpected, Where: name, What: s.Detail})
 	}
 	for _, f := range faults {
 		cs.add(r.fault(w, s, name, f))

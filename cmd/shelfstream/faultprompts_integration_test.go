@@ -1,0 +1,238 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	kgo "github.com/segmentio/kafka-go"
+
+	"shelfstream/internal/kafka/embedded"
+	"shelfstream/internal/testenv"
+)
+
+// More prompts, for what people do who follow a fault's text:
+//
+//	edit>     file: old => new, in a file of the pipeline
+//	file>     make a file of that name, or remove it with "gone name"
+//	port>     take or leave an address of the environment
+//	slot>     take name: another client reads a replication slot, until the server ends it
+//	topic>    delete name, or set name setting=value
+//	broker>   stop or start the log outside the pipeline
+//	causes>   a command line, of which only the causes of its faults are shown
+//	registry> METHOD path body
+//	server>   restart the ERP's server, of a dialogue that has one of its own
+func (f *faultWorld) followers() {
+	f.say["edit"], f.say["file"], f.say["port"], f.say["slot"] = f.edit, f.makeFile, f.port, f.takeSlot
+	f.say["topic"], f.say["broker"], f.say["registry"] = f.topic, f.switchBroker, f.askRegistry
+	f.say["server"] = f.server
+	f.say["causes"] = func(t *testing.T, line string) string {
+		t.Helper()
+		return causesIn(newShell(f.env).program.dispatch(t.Context(), append(strings.Fields(line), "-config", f.config())))
+	}
+}
+
+func (f *faultWorld) edit(t *testing.T, what string) string {
+	t.Helper()
+	name, change, _ := strings.Cut(what, ": ")
+	from, to, ok := strings.Cut(change, " => ")
+	path := filepath.Join(f.dir, name)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ok || strings.Count(string(text), from) != 1 {
+		t.Fatalf("%s has not once %q", name, from)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+func (f *faultWorld) makeFile(t *testing.T, what string) string {
+	t.Helper()
+	name, gone := strings.CutPrefix(what, "gone ")
+	path := filepath.Join(f.dir, name)
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if gone {
+		err = os.RemoveAll(path)
+	} else if err == nil {
+		err = os.WriteFile(path, nil, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+func (f *faultWorld) port(t *testing.T, what string) string {
+	t.Helper()
+	verb, name, _ := strings.Cut(what, " ")
+	if verb == "leave" {
+		closeServer(t, f.taken.Close)
+		return ""
+	}
+	var err error
+	if f.taken, err = net.Listen("tcp", f.env[name]); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// takeSlot reads a slot as another program would, until the server ends the connection.
+func (f *faultWorld) takeSlot(t *testing.T, what string) string {
+	t.Helper()
+	c, err := pgconn.Connect(t.Context(), f.env["ERP_DSN"]+"&replication=database&application_name=somebody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, func() error { return c.Close(context.Background()) }) })
+	slot := strings.TrimPrefix(what, "take ")
+	publication := slot
+	start := "START_REPLICATION SLOT " + slot + " LOGICAL 0/0 (proto_version '1', publication_names '" + publication + "')"
+	// The answer is a stream without an end; what matters is that it began.
+	c.Frontend().SendQuery(&pgproto3.Query{String: start})
+	if err := c.Frontend().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ReceiveMessage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// broker is the address of the log, the pipeline's own or the one outside.
+func (f *faultWorld) broker(t *testing.T) string {
+	t.Helper()
+	if b := f.env["BROKER"]; b != "" {
+		return b
+	}
+	cfg, err := loadPipeline(f.config(), func(name string) (string, bool) { v, ok := f.env[name]; return v, ok })
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, ok := readEndpoints(t.Context(), cfg)
+	if !ok {
+		t.Fatal("the pipeline does not run")
+	}
+	return e.Broker
+}
+
+func (f *faultWorld) topic(t *testing.T, what string) string {
+	t.Helper()
+	words := strings.Fields(what)
+	c := &kgo.Client{Addr: kgo.TCP(f.broker(t))}
+	switch words[0] {
+	case "delete":
+		r, err := c.DeleteTopics(t.Context(), &kgo.DeleteTopicsRequest{Topics: words[1:]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range r.Errors {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	case "set":
+		name, value, _ := strings.Cut(words[2], "=")
+		r, err := c.IncrementalAlterConfigs(t.Context(), &kgo.IncrementalAlterConfigsRequest{Resources: []kgo.IncrementalAlterConfigsRequestResource{{
+			ResourceType: kgo.ResourceTypeTopic, ResourceName: words[1],
+			Configs: []kgo.IncrementalAlterConfigsRequestConfig{{Name: name, Value: value, ConfigOperation: kgo.ConfigOperationSet}},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Resources[0].Error; err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Fatalf("%q is nothing to do with a topic", what)
+	}
+	return ""
+}
+
+func (f *faultWorld) switchBroker(t *testing.T, what string) string {
+	t.Helper()
+	if what == "stop" {
+		closeServer(t, f.log.Close)
+		return ""
+	}
+	var err error
+	if f.log, err = embedded.Start(embedded.Config{Dir: f.logDir, Listen: f.env["BROKER"]}); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+func (f *faultWorld) askRegistry(t *testing.T, what string) string {
+	t.Helper()
+	words := strings.SplitN(what, " ", 3)
+	var body io.Reader = http.NoBody
+	if len(words) == 3 {
+		body = strings.NewReader(words[2])
+	}
+	req, err := http.NewRequestWithContext(t.Context(), words[0], f.env["REGISTRY"]+words[1], body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.StatusCode == http.StatusOK {
+		return ""
+	}
+	return strconv.Itoa(r.StatusCode) + " " + strings.TrimSpace(string(text)) + "\n"
+}
+
+// ownERP starts a server with a database of its own, in which the settings named are the server's defaults.
+func ownERP(t *testing.T, defaults []string) *testenv.Postgres {
+	t.Helper()
+	opts := []testenv.PostgresOption{testenv.PostgresNoFsync()}
+	for _, name := range defaults {
+		opts = append(opts, testenv.PostgresDefault(name))
+	}
+	p, err := testenv.StartPostgres(t.Context(), "", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, p.Close) })
+	if _, err := p.CreateDatabase(t.Context(), "it"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// server stops and starts the ERP's own server again.
+func (f *faultWorld) server(t *testing.T, _ string) string {
+	t.Helper()
+	if err := f.erpServer.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.erpServer.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if f.erp, err = pgx.Connect(t.Context(), f.erpServer.DSN("it")); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
