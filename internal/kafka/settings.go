@@ -90,7 +90,7 @@ func (c *Client) alter(ctx context.Context, topic, setting, value string) error 
 			err = fmt.Errorf("%w (%s)", err, r.ErrorMessage)
 		}
 		return &fault.Fault{
-			Class: fault.Environment, Where: "topic " + topic, What: fmt.Sprintf("its %s must be at least %s, and Kafka does not let this user set it", setting, value),
+			Class: fault.Environment, Cause: fault.KafkaDenied, Where: "topic " + topic, What: fmt.Sprintf("its %s must be at least %s, and Kafka does not let this user set it", setting, value),
 			Fix: fmt.Sprintf("run kafka-configs --bootstrap-server … --alter --entity-type topics --entity-name %s --add-config %s=%s as a user who may, or grant AlterConfigs on the topic", topic, setting, value),
 			Err: err,
 		}
