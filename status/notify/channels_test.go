@@ -142,6 +142,15 @@ func TestWhatWebServersAnswer(t *testing.T) {
 	}
 }
 
+func TestAWebServerThatIsDown(t *testing.T) {
+	address := "http://127.0.0.1:" + strconv.Itoa(closedPort(t)) + "/T0/secret"
+	_, err := webhook(t, WebhookConfig{Name: "chat", URL: address, Timeout: 5 * time.Second}).Send(context.Background(), "", opened, down())
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Cause != CauseUnreachable || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+}
+
 func TestAChannelThatAskedIsLeftAlone(t *testing.T) {
 	calls := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
