@@ -21,6 +21,7 @@ type condition struct {
 	cause    fault.Cause
 	kind     fault.Kind
 	severity escalate.Severity
+	title    string
 	where    string
 	what     string
 	fix      string
@@ -109,7 +110,7 @@ func (r *Rules) troubles(cs conditions, w *Worker, s *status.Stage, name string)
 
 // fault is the condition of what is wrong with a stage as a whole.
 func (r *Rules) fault(w *Worker, s *status.Stage, name string, f *fault.Fault) *condition {
-	common := commonLink(f.Cause)
+	common := r.commonLink(f.Cause)
 	c := r.condition(cmp.Or(common, name), status.FaultJSONOf(f), "fault")
 	c.worker, c.count = w.Name, int64(max(1, s.Attempt))
 	idle := !atWork(s)
@@ -136,35 +137,35 @@ func (r *Rules) fault(w *Worker, s *status.Stage, name string, f *fault.Fault) *
 
 // condition is what a fault says, with the catalogue's words.
 func (r *Rules) condition(link string, f status.FaultJSON, sort string) *condition {
-	e := r.entry(fault.Cause(f.Cause))
+	cause := fault.Cause(f.Cause)
+	e, _ := r.Lookup(cause)
 	place := f.Where
-	if f.Cause == "" {
+	if cause == "" || cause == fault.Unexpected || cause == fault.Bug { // the text is all there is to tell it by
 		place += "|" + gist(f.What)
 	}
 	c := &condition{
-		key: strings.Join([]string{cmp.Or(f.Cause, sort), link, place}, "|"), link: link, data: cmp.Or(e.Data, r.Data[link]),
-		cause: fault.Cause(f.Cause), kind: e.Kind, severity: e.Severity, where: f.Where, what: f.What, fix: f.Fix, command: e.Command,
+		key: strings.Join([]string{cmp.Or(f.Cause, sort), link, place}, "|"), link: link, data: r.Data[link], cause: cause, kind: e.Kind,
+		severity: escalate.Severity(e.Severity), title: e.Title, where: f.Where, what: f.What, fix: cmp.Or(f.Fix, e.Cure), command: e.Command,
 	}
 	if c.severity == "" {
-		c.severity = severityOf(c.kind, commonLink(c.cause))
+		c.severity = escalate.Error
 	}
 	return c
 }
 
-// severityOf is how bad a cause is that the catalogue says nothing of.
-func severityOf(k fault.Kind, common string) escalate.Severity {
-	switch {
-	case common == LinkLog || common == LinkDisk, k == fault.Lost, k == fault.Full:
-		return escalate.Critical
+// commonLink is the link that all stages share and that a cause is about; "" if it is the stage's own, as with a record that is too large for its topic.
+func (r *Rules) commonLink(c fault.Cause) string {
+	e, known := r.Lookup(c)
+	switch c {
+	case fault.KafkaClosed, fault.KafkaLogin, fault.RegistryLogin, fault.DiskUnusable:
+	default:
+		if known && !e.Kind.Passes() {
+			return ""
+		}
 	}
-	return escalate.Error
-}
-
-// commonLink is the link that all stages share and that a cause is about; "" if it is the stage's own.
-func commonLink(c fault.Cause) string {
 	system, _, _ := strings.Cut(string(c), ".")
 	switch system {
-	case "kafka", "log":
+	case "kafka":
 		return LinkLog
 	case LinkRegistry, LinkDisk:
 		return system
@@ -179,7 +180,7 @@ func (r *Rules) time(cs conditions, w *Worker, s *status.Stage, name string) {
 	if lag := time.Duration(seconds * float64(time.Second)); r.Lag > 0 && lag > r.Lag && atWork(s) && !busy && s.State != status.StateSnapshot {
 		cs.add(&condition{
 			key: string(CauseLag) + "|" + name, link: name, data: r.Data[name], cause: CauseLag, kind: fault.Busy, severity: escalate.Warning,
-			where: name, what: "it is " + status.Duration(lag) + " behind, more than " + status.Duration(r.Lag),
+			title: "A stage is behind", where: name, what: "it is " + status.Duration(lag) + " behind, more than " + status.Duration(r.Lag),
 			fix:     "see which stage is the slow one (shelfstream status), and whether its system has room",
 			command: "shelfstream status", count: 1, worker: w.Name, wait: r.Calm, follows: ofAbove,
 		})
@@ -191,7 +192,7 @@ func (r *Rules) time(cs conditions, w *Worker, s *status.Stage, name string) {
 	if quiet := w.At.Sub(s.LastHeartbeat); quiet > r.Silent {
 		cs.add(&condition{
 			key: string(CauseSilent) + "|" + name, link: name, data: r.Data[name], cause: CauseSilent, kind: fault.Silent, severity: escalate.Error,
-			where: name, what: "it has heard nothing of its input for " + status.Duration(quiet.Truncate(time.Minute)) + ", and its system reports no fault",
+			title: "A stage hears nothing of its input", where: name, what: "it has heard nothing of its input for " + status.Duration(quiet.Truncate(time.Minute)) + ", and its system reports no fault",
 			fix:     "see that the source answers and that its changes are still captured (shelfstream check -connect)",
 			command: "shelfstream check -connect", count: 1, worker: w.Name, blocks: true, follows: ofAbove,
 		})
@@ -217,7 +218,7 @@ func (r *Rules) gone(cs conditions, sc *scene) {
 func (r *Rules) goneOf(name, worker string, since time.Time) *condition {
 	return &condition{
 		key: string(CauseGone) + "|" + name, link: name, data: r.Data[name], cause: CauseGone, kind: fault.Lost, severity: escalate.Critical,
-		where: name, what: "worker " + worker + " has said nothing since " + since.UTC().Format(time.RFC3339) + ", and nobody has taken over what it did",
+		title: "A worker is gone", where: name, what: "worker " + worker + " has said nothing since " + since.UTC().Format(time.RFC3339) + ", and nobody has taken over what it did",
 		fix:   "start it again, or another one in its place; its log says why it ended",
 		count: 1, worker: worker, blocks: true, follows: ofCommon,
 	}
@@ -268,7 +269,7 @@ func (cs conditions) bound(r *Rules, open map[string]*Incident) {
 		})
 		others := &condition{
 			key: string(CauseOthers) + "|" + name, link: name, data: r.Data[name], cause: CauseOthers, severity: escalate.Warning,
-			where: name, what: "there are " + strconv.Itoa(len(list)-maxOfLink+1) + " more causes of trouble, each of few records",
+			title: "There are many causes of trouble", where: name, what: "there are " + strconv.Itoa(len(list)-maxOfLink+1) + " more causes of trouble, each of few records",
 			fix: "see them with shelfstream parked", command: "shelfstream parked",
 		}
 		for _, c := range list[maxOfLink-1:] {

@@ -98,7 +98,7 @@ func (i *Incident) renew(c *condition, now time.Time) {
 		i.note(now, "it is worse: "+string(c.severity), "")
 	}
 	i.Link, i.Data, i.Cause, i.Kind, i.Severity = c.link, c.data, c.cause, c.kind, c.severity
-	i.Where, i.What, i.Fix, i.Command = c.where, c.what, c.fix, c.command
+	i.Title, i.Where, i.What, i.Fix, i.Command = c.title, c.where, c.what, c.fix, c.command
 	i.Count, i.Samples, i.Worker = c.count, c.samples, c.worker
 	i.Last = now.UTC().Round(time.Second)
 }
@@ -108,6 +108,7 @@ func (s *State) begin(r *Rules, c *condition, now time.Time) *Incident {
 	for _, i := range s.Incidents {
 		if i.Key == c.key && !i.Open() && since(i.Resolved, now) <= r.Flap {
 			i.Resolved, i.Freed = time.Time{}, time.Time{}
+			i.Acked, i.By, i.Note = time.Time{}, "", "" // it was taken on as what was over
 			i.Flaps++
 			i.renew(c, now)
 			i.note(now, "it is back (the "+ordinal(i.Flaps+1)+" time)", "")

@@ -2,7 +2,6 @@ package incident
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"shelfstream/internal/fault"
@@ -39,6 +38,8 @@ type Incident struct {
 	Cause    fault.Cause       `json:"cause,omitempty"`
 	Kind     fault.Kind        `json:"kind,omitempty"`
 	Severity escalate.Severity `json:"severity"`
+	// Title is one line for the head of a message; may be empty.
+	Title string `json:"title,omitempty"`
 	// Where, What and Fix are the newest fault's. Command does the fix, or shows more; may be empty.
 	Where   string `json:"where,omitempty"`
 	What    string `json:"what"`
@@ -66,6 +67,10 @@ type Incident struct {
 	Worker string `json:"worker,omitempty"`
 	// Log is what happened to it; of many events the first and the newest.
 	Log []Event `json:"log,omitempty"`
+	// Escalation is how far it is: who was told, and which messages are decided and not known to be delivered.
+	Escalation escalate.State `json:"escalation,omitzero"`
+	// Request is the newest request that was applied.
+	Request string `json:"request,omitempty"`
 }
 
 // Event is one line of an incident's story.
@@ -79,12 +84,9 @@ type Event struct {
 // Open says whether its cause is still there.
 func (i *Incident) Open() bool { return i.Resolved.IsZero() }
 
-// Subject is what an escalation needs to know of it. Each time it comes back is a subject of its own, so that its messages are not taken for those of the time before.
+// Subject is what an escalation needs to know of it.
 func (i *Incident) Subject() escalate.Subject {
 	s := escalate.Subject{ID: i.ID, Severity: i.Severity, Data: i.Data, Link: i.Link, Opened: i.Opened, Acked: i.Acked, By: i.By, Resolved: i.Resolved}
-	if i.Flaps > 0 {
-		s.ID += "." + strconv.Itoa(i.Flaps)
-	}
 	if i.Freed.After(s.Opened) {
 		s.Opened = i.Freed
 	}

@@ -6,7 +6,6 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/status"
-	"shelfstream/status/escalate"
 )
 
 // Rules say what is an incident. The zero value has good numbers, no lag limit, and knows of no flow.
@@ -33,21 +32,14 @@ type Rules struct {
 	Links []string
 	// Data is the kind of data of a link; what is missing has none.
 	Data map[string]string
-	// Lookup is the catalogue of causes; nil: there is none.
-	Lookup func(fault.Cause) (Entry, bool)
-}
-
-// Entry is what the catalogue knows of a cause.
-type Entry struct {
-	Kind     fault.Kind
-	Severity escalate.Severity
-	// Data is the kind of data it is about; empty: the link's.
-	Data string
-	// Command does what cures it, or shows more.
-	Command string
+	// Lookup is the catalogue of causes; nil is fault's.
+	Lookup func(fault.Cause) (fault.Entry, bool)
 }
 
 func (r *Rules) defaults() {
+	if r.Lookup == nil {
+		r.Lookup = catalogue()
+	}
 	if r.Tries <= 0 {
 		r.Tries = 5
 	}
@@ -68,12 +60,16 @@ func (r *Rules) defaults() {
 	}
 }
 
-func (r *Rules) entry(c fault.Cause) Entry {
-	if r.Lookup == nil || c == "" {
-		return Entry{}
+// catalogue is fault's, indexed.
+func catalogue() func(fault.Cause) (fault.Entry, bool) {
+	known := map[fault.Cause]fault.Entry{}
+	for _, e := range fault.Catalogue() {
+		known[e.Cause] = e
 	}
-	e, _ := r.Lookup(c)
-	return e
+	return func(c fault.Cause) (fault.Entry, bool) {
+		e, ok := known[c]
+		return e, ok
+	}
 }
 
 // LinkOf is the link of a stage: "source erp", "view product", "sink shop".

@@ -5,16 +5,11 @@ import (
 	"time"
 
 	"shelfstream/status"
+	"shelfstream/status/roster"
 )
 
 // Worker is what one process reports of itself.
-type Worker struct {
-	// Name is the process's own, and not that of the process that ran before it.
-	Name string
-	// At is the time of the report, by the worker's clock.
-	At     time.Time
-	Stages []status.Stage
-}
+type Worker = roster.Worker
 
 // heard is when a worker's newest report came, by our clock.
 type heard struct {
