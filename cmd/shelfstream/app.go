@@ -18,6 +18,7 @@ import (
 	"shelfstream/internal/retry"
 	"shelfstream/schemas/registry"
 	"shelfstream/sink"
+	"shelfstream/status/exchange"
 	"shelfstream/transform"
 )
 
@@ -48,6 +49,7 @@ const (
 // app is what the stages of a process share. Close it after they have ended.
 type app struct {
 	cfg     *pipeline
+	role    role
 	log     *slog.Logger
 	metrics *prometheus.Registry
 
@@ -58,13 +60,15 @@ type app struct {
 	registry    *registry.Client
 	store       *transform.Store
 	targets     map[string]sink.Target
+	worker      string             // this process's name; of one that runs stages
+	recorder    *exchange.Recorder // nil unless it runs stages
 
 	closers []func(ctx context.Context) error // what was opened last is closed first
 }
 
 // openApp connects to the log and the registry, or starts them.
 func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *app, err error) {
-	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry(), brokers: cfg.Log.Brokers, registryURL: cfg.Log.Registry.URL, targets: map[string]sink.Target{}}
+	a := &app{cfg: cfg, role: r, log: log, metrics: prometheus.NewRegistry(), brokers: cfg.Log.Brokers, registryURL: cfg.Log.Registry.URL, targets: map[string]sink.Target{}}
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
@@ -82,6 +86,11 @@ func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *a
 	}
 	if err := a.openClient(ctx, r); err != nil {
 		return nil, err
+	}
+	if r != roleTool {
+		if err := a.openRecorder(); err != nil {
+			return nil, err
+		}
 	}
 	return a, a.openRegistry(ctx, r)
 }

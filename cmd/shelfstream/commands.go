@@ -11,6 +11,8 @@ func commands() []command {
 		checkCommand(),
 		testCommand(),
 		statusCommand(),
+		incidentsCommand(),
+		ackCommand(),
 		alertsTestCommand(),
 		explainCommand(),
 		planCommand(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,6 +43,11 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 			}
 		})
 	}
+	watching, err := a.watch(reporters, p.version, address, time.Now())
+	if err != nil {
+		return err
+	}
+	wait.Go(func() { watching.run(beside) })
 	if err := a.writeEndpoints(address); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (a *app) sinks(names []string) ([]stage, error) {
 		r, err := sink.NewRunner(sink.RunnerConfig{
 			Pipeline: a.cfg.Name, Sink: name, Views: s.Views(), Client: a.client, Registry: a.registry, Target: target,
 			Owner: fmt.Sprintf("%s/%d", host, os.Getpid()), Workers: workers, TombstoneRetention: a.cfg.Log.Topics.DeleteRetention,
-			Retries: a.retries(), SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
+			Retries: a.retries(), SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics, Exchanges: a.exchanges(),
 		})
 		if err != nil {
 			return nil, err

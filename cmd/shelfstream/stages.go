@@ -94,7 +94,7 @@ func (a *app) capture(name string) (*capture.Runner, error) {
 	tables := a.cfg.tables(name)
 	return capture.NewRunner(capture.RunnerConfig{
 		Pipeline: a.cfg.Name, Source: name, Tables: tables, Partitions: a.cfg.Log.Partitions, Replication: a.cfg.Log.Replication,
-		Retries: a.retries(), TopicConfigs: configs, Client: a.client, Registry: a.registry, SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
+		Retries: a.retries(), TopicConfigs: configs, Client: a.client, Registry: a.registry, SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics, Exchanges: a.exchanges(),
 		NewSource: func() (capture.Source, error) { return a.source(name) },
 	})
 }

@@ -40,7 +40,7 @@ var table = []folder{
 	{path: "status", own: []string{"internal/fault"}},
 	{path: "status/exchange", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status"}, tests: stageTest},
 	{path: "status/roster", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status"}, tests: stageTest},
-	{path: "status/incident", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status", "status/exchange", "status/roster", "status/escalate"}, tests: stageTest},
+	{path: "status/incident", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status", "status/exchange", "status/roster", "status/escalate", "status/notify"}, tests: stageTest},
 	{path: "status/escalate", own: []string{"internal/fault", "internal/retry", "status"}},
 	{path: "status/notify", own: []string{"internal/fault", "internal/retry", "status", "status/escalate", "status/exchange"}},
 	{path: "status/web", own: []string{"internal/fault", "status", "status/*"}},

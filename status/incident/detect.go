@@ -58,7 +58,7 @@ func (r *Rules) Look(prev *State, in Input) *State {
 		}
 	}
 	r.inhibit(next, cs, in.Now)
-	next.forget(in.Now)
+	next.forget(r, in.Now)
 	return next
 }
 

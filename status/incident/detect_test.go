@@ -437,7 +437,7 @@ func TestHistory(t *testing.T) {
 		sc.state.Incidents[id] = &Incident{ID: id, Key: id, Link: "sink shop", Opened: sc.now, Resolved: sc.now.Add(-time.Duration(n) * time.Second)}
 	}
 	sc.pass(time.Second)
-	if n := len(sc.state.Incidents); n != keepResolved || sc.state.Incidents["0"] == nil || sc.state.Incidents["799"] != nil {
+	if n := len(sc.state.Incidents); n != 500 || sc.state.Incidents["0"] == nil || sc.state.Incidents["799"] != nil {
 		t.Errorf("%d are kept", n)
 	}
 }

@@ -26,6 +26,9 @@ type Rules struct {
 	Gone time.Duration
 	// After is for how long what followed from trouble may last after it: there is much to catch up; 0 means 2 minutes.
 	After time.Duration
+	// Keep is how many resolved incidents are kept at most, KeepFor for how long; 0 means 500, and 30 days.
+	Keep    int
+	KeepFor time.Duration
 	// Flow names the links that each link takes from: "sink shop" from "view product", "view product" from "source erp".
 	Flow map[string][]string
 	// Links are those of the configuration; what is wrong with others is over. Empty: not known, so that there are no others.
@@ -43,6 +46,9 @@ func (r *Rules) defaults() {
 	if r.Tries <= 0 {
 		r.Tries = 5
 	}
+	if r.Keep <= 0 {
+		r.Keep = 500
+	}
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -52,7 +58,7 @@ func (r *Rules) defaults() {
 		{&r.Flap, 5 * time.Minute},
 		{&r.Silent, 2 * time.Minute},
 		{&r.Gone, 30 * time.Second},
-		{&r.After, 2 * time.Minute},
+		{&r.After, 2 * time.Minute}, {&r.KeepFor, 30 * 24 * time.Hour},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value

@@ -48,14 +48,8 @@ func (s *State) open() map[string]*Incident {
 	return open
 }
 
-// How much history is kept.
-const (
-	keepResolved = 500
-	keepFor      = 30 * 24 * time.Hour
-)
-
 // forget drops the history that is too old, or too much. What is behind or ahead of anything open is not looked at any more.
-func (s *State) forget(now time.Time) {
+func (s *State) forget(r *Rules, now time.Time) {
 	var old []*Incident
 	for _, i := range s.Incidents {
 		if !i.Open() {
@@ -64,7 +58,7 @@ func (s *State) forget(now time.Time) {
 	}
 	slices.SortFunc(old, func(a, b *Incident) int { return b.Resolved.Compare(a.Resolved) })
 	for n, i := range old {
-		if n >= keepResolved || now.Sub(i.Resolved) > keepFor {
+		if n >= r.Keep || now.Sub(i.Resolved) > r.KeepFor {
 			delete(s.Incidents, i.ID)
 			delete(s.memory.missing, i.ID)
 		}
