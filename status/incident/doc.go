@@ -20,39 +20,33 @@
 //
 // # Order of events, and what a crash leaves
 //
-// The record of an incident in the topic holds all there is to know: the incident, the state of its escalation, and its letters (messages that are decided and not yet
-// known to be delivered). Each step below is one record, which is acknowledged by the log before the next step begins.
+// The record of an incident in the topic holds all there is to know: the incident, the state of its escalation, and the messages that are decided and not yet
+// known to be delivered. Each step below is one record, which is acknowledged by the log before the next step begins.
 //
-//  1. open      the incident is written
-//  2. intend    escalate.Policies.Next says who is to be told; its new state and the letters are written in one record
-//  3. send      the notifier delivers a letter
-//  4. tell      the letter is taken out, and who was told over which channel (Policies.Told) is written, in one record
+//  1. intend    the incident is written, with whom escalate.Policies.Plan says to tell of it
+//  2. send      the notifier delivers the messages
+//  3. tell      who was told over which channel (Policies.Told) is written; the message waits no more
 //
 // A keeper that is killed
 //
 //   - before 1 leaves nothing; the next one sees the same condition in the reports and opens an incident of its own. Nobody knew of the first.
-//   - between 1 and 2 leaves an incident that nobody was told of. The next one asks Next, which answers the same.
-//   - between 2 and 3 leaves letters. The next one delivers them: once.
-//   - between 3 and 4, or within 3, leaves a letter that may have been delivered. The next one delivers it again, with the same Message.ID (a mail's Message-ID), by which
+//   - between 1 and 2 leaves messages that wait (escalate.State.Waiting). The next one delivers them: once.
+//   - between 2 and 3, or within 2, leaves a message that may have been delivered. The next one delivers it again, with the same Message.ID (a mail's Message-ID), by which
 //     mail programs, and the receivers of webhooks, tell that it is the same. So a message goes out twice if its keeper is killed in this moment, once more for each such kill,
 //     and never not at all.
 //
-// Letters of one incident go out one after the other in the order of their decision, so that "first x, then after y z" holds over kills. A letter that nobody could deliver over any
-// channel stays, and is tried again with a growing pause. An acknowledgement takes out the letters that are not on their way yet: nobody is told of what
-// somebody has taken on. So does a resolution, for those who were told nothing.
+// A process that ends by itself waits leaveWithin for what it is delivering and writes down how that ended, so that nothing is sent twice by a restart.
 //
 // # A keeper that has lost its place
 //
 // A keeper that was paused, or cut off from the log, may be followed by another while it sends. The new one fences it (kafka.Producer.Fence) before it reads the
-// incidents: whatever the old one writes afterwards is refused, so it cannot take a letter out that the new one has, nor undo an acknowledgement. What it can still do is
-// to finish the one delivery that it has under way: between its last acknowledged record and its next write lies at most one letter of each of a few incidents
-// (sendAtOnce). That is the same as a kill between 3 and 4.
+// incidents: whatever the old one writes afterwards is refused, so it cannot take a message for told that the new one sends, nor undo an acknowledgement. What it can still do is
+// to finish what it has under way, at most sendAtOnce messages. That is the same as a kill between 2 and 3.
 //
 // # Requests
 //
 // An acknowledgement from any process is a record of "<pipeline>.requests". The keeper applies it (it is written with the incident), and then notes the offset up to which requests
-// are done, in a record of its own. A kill between the two has the request applied again, which changes nothing: an acknowledgement is applied only to an incident that is not
-// acknowledged and was opened before it was asked for.
+// are done, in a record of its own. A kill between the two has the request applied again, which changes nothing: an acknowledgement has an ID, and the incident remembers the newest one.
 //
 // # Time
 //
@@ -60,10 +54,9 @@
 // machine's that goes ahead: a time in the future is taken for now, so that a timer starts anew at worst, and never waits for the clock to catch up. Whether a worker is silent is told by
 // when the keeper last saw a new report of it, not by the time in the report.
 //
-// # When the log itself is down
+// # What this does not tell
 //
-// Then nobody can be elected, and nothing can be written. The process that was keeper last goes on with one incident, "the log is down", in its memory: it is the only one for which
-// messages are sent without being written down before, so a kill in that time may send them again. It is written down, with who was told, when the log is back.
+// While the log itself does not answer nobody is elected, nothing can be written down, and so nobody is told: that needs a watch from outside (deploy has Prometheus rules for it).
 //
 // # Never in the way
 //
