@@ -103,7 +103,9 @@ func TestIncidents(t *testing.T) {
 		t.Errorf("%+v", parked)
 	}
 	w.inERP(t, "INSERT INTO vat VALUES ('wine', 0.25)")
-	shows("one is left", func(all []incident.Incident) bool { return len(all) == 1 && all[0].ID == parked.ID && all[0].Count == 1 })
+	shows("one is left", func(all []incident.Incident) bool {
+		return len(all) == 1 && all[0].ID == parked.ID && all[0].Count == 1
+	})
 	w.inERP(t, "INSERT INTO vat VALUES ('beer', 0.20)")
 	shows("both are resolved, and nothing else was opened", func(all []incident.Incident) bool {
 		return len(all) == 2 && !all[0].Open() && !all[1].Open()
