@@ -32,9 +32,14 @@ func TestDelays(t *testing.T) {
 			{"first", lost, 1, 200 * time.Millisecond},
 			{"second", lost, 2, 400 * time.Millisecond},
 			{"fourth", lost, 4, 1600 * time.Millisecond},
-			{"the last of the quick", lost, 5, 4 * time.Second}, {"slower", lost, 6, 8 * time.Second}, {"as slow as it gets", lost, 8, 30 * time.Second},
-			{"for ever", lost, 1 << 30, 30 * time.Second}, {"none failed", lost, 0, 200 * time.Millisecond},
-			{"refused at once slowly", refused, 1, 4 * time.Second}, {"refused", refused, 3, 16 * time.Second}, {"refused for ever", refused, 99, 30 * time.Second},
+			{"the last of the quick", lost, 5, 4 * time.Second},
+			{"slower", lost, 6, 8 * time.Second},
+			{"as slow as it gets", lost, 8, 30 * time.Second},
+			{"for ever", lost, 1 << 30, 30 * time.Second},
+			{"none failed", lost, 0, 200 * time.Millisecond},
+			{"refused at once slowly", refused, 1, 4 * time.Second},
+			{"refused", refused, 3, 16 * time.Second},
+			{"refused for ever", refused, 99, 30 * time.Second},
 		} {
 			got, want := p.Delay(c.failed, c.err), time.Duration(float64(c.want)*part)
 			if diff := got - want; diff < -want/50 || diff > want/50 {
@@ -60,9 +65,13 @@ func TestKindOf(t *testing.T) {
 		err  error
 		want fault.Kind
 	}{
-		{nil, fault.Connection}, {errors.New("x"), fault.Connection}, {env(nil), fault.Connection},
-		{context.DeadlineExceeded, fault.Timeout}, {env(fmt.Errorf("ask: %w", context.DeadlineExceeded)), fault.Timeout},
-		{comeBack(time.Second), fault.Throttled}, {env(comeBack(time.Second)), fault.Throttled},
+		{nil, fault.Connection},
+		{errors.New("x"), fault.Connection},
+		{env(nil), fault.Connection},
+		{context.DeadlineExceeded, fault.Timeout},
+		{env(fmt.Errorf("ask: %w", context.DeadlineExceeded)), fault.Timeout},
+		{comeBack(time.Second), fault.Throttled},
+		{env(comeBack(time.Second)), fault.Throttled},
 		{fault.List{env(nil), {Class: fault.Config, What: "y"}}, fault.Invalid},
 	} {
 		if got := KindOf(c.err); got != c.want {
