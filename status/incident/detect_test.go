@@ -161,7 +161,7 @@ func TestNobodyCountsTries(t *testing.T) {
 	sc.pass(29 * time.Second)
 	sc.want()
 	sc.pass(3 * time.Second)
-	sc.want("sink shop  1")
+	sc.want("sink shop shelfstream.unexpected 1")
 }
 
 // TestNoRetry: what no try mends is an incident at once.

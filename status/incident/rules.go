@@ -58,7 +58,8 @@ func (r *Rules) defaults() {
 		{&r.Flap, 5 * time.Minute},
 		{&r.Silent, 2 * time.Minute},
 		{&r.Gone, 30 * time.Second},
-		{&r.After, 2 * time.Minute}, {&r.KeepFor, 30 * 24 * time.Hour},
+		{&r.After, 2 * time.Minute},
+		{&r.KeepFor, 30 * 24 * time.Hour},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
