@@ -94,8 +94,10 @@ func TestEscalation(t *testing.T) {
 			"0s opened anna by mail, 44h0m0s reminder ola by mail",
 		},
 		{
-			"it was due while nobody kept watch, and now it is closed", Policy{Steps: []Step{{To: []string{"anna"}, Hours: "office"}}},
-			[]string{"skip 1h", "until 60h"}, "44h0m0s opened anna by mail",
+			"it was due while nobody kept watch, and now it is closed",
+			Policy{Steps: []Step{{To: []string{"anna"}, Hours: "office"}}},
+			[]string{"skip 1h", "until 60h"},
+			"44h0m0s opened anna by mail",
 		},
 		{
 			"the all-clear waits for working hours",
