@@ -24,6 +24,8 @@ type demoOptions struct {
 	pause    time.Duration
 	dir      string
 	admin    string
+	shop     string
+	erp      string
 }
 
 func demoCommand() command {
@@ -31,8 +33,9 @@ func demoCommand() command {
 		name: "demo", summary: "an ERP, a pipeline and a shop to play with",
 		help: `
 Starts a throwaway PostgreSQL with a wine merchant's ERP, a MariaDB shop, and the whole pipeline on the embedded log; a clerk keeps
-changing products, prices, stock and images. Prints where to look and a line a second. With -seconds it ends by itself, compares the
-shop with a direct SQL query over the ERP, row by row, and exits with 1 on any difference.`,
+changing products, prices, stock and images. Beside them stand two sites: the shop's page, and an ERP form to change something oneself,
+which shows how long it took until the shop had it. Prints where to look and a line a second. With -seconds it ends by itself, compares
+the shop with a direct SQL query over the ERP, row by row, and exits with 1 on any difference.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			o := demoOptions{common: common{logForm: "text"}}
 			fs.IntVar(&o.products, "products", 5000, "`number` of products in the ERP")
@@ -41,6 +44,8 @@ shop with a direct SQL query over the ERP, row by row, and exits with 1 on any d
 			fs.DurationVar(&o.pause, "pause", 2*time.Millisecond, "`duration` for which the clerk rests between two transactions")
 			fs.StringVar(&o.dir, "dir", "", "`directory` for the servers and the log, kept afterwards; a temporary one if left out")
 			fs.StringVar(&o.admin, "admin", "127.0.0.1:8480", "`address` of the status page")
+			fs.StringVar(&o.shop, "shop", "", "`address` of the shop's page; "+preferredShop+" if left out, or any free port if that is in use")
+			fs.StringVar(&o.erp, "erp", "", "`address` of the ERP form; "+preferredERP+" if left out, or any free port if that is in use")
 			fs.StringVar(&o.logLevel, "log-level", "warn", "least `level` that is logged: debug, info, warn or error")
 			return func(ctx context.Context, args []string) error {
 				if err := noArguments("demo", args); err != nil {
@@ -72,6 +77,11 @@ func (o *demoOptions) run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	sites, err := openDemoSites(o, w)
+	if err != nil {
+		return err
+	}
+	defer sites.close()
 	cfg, log, err := o.pipeline(p, w)
 	if err != nil {
 		return err
@@ -88,10 +98,12 @@ func (o *demoOptions) run(ctx context.Context, p *program) (err error) {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
 	g, gctx := errgroup.WithContext(run)
+	g.Go(func() error { return sites.shop.Run(gctx) })
+	g.Go(func() error { return sites.erp.Run(gctx) })
 	g.Go(func() error { return unlessAsked(gctx, a.serve(gctx, p, stages)) })
 	g.Go(func() error {
 		defer stop()
-		return w.play(gctx, p, a, stages, o)
+		return w.play(gctx, p, a, stages, sites, o)
 	})
 	return g.Wait()
 }

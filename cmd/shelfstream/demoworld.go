@@ -84,20 +84,22 @@ func (w *demoWorld) close() error {
 }
 
 // play waits for the first load, lets the clerk work, and compares at the end. ctx ends when the pipeline does.
-func (w *demoWorld) play(ctx context.Context, p *program, a *app, stages []stage, o *demoOptions) error {
+func (w *demoWorld) play(ctx context.Context, p *program, a *app, stages []stage, sites *demoSites, o *demoOptions) error {
 	host, port, err := net.SplitHostPort(w.my.Addr())
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, `
   status page   http://%s
+  shop page     http://%s
+  ERP form      http://%s
   ERP           psql '%s'
   shop          mariadb -h %s -P %s -u root shop
   topics        kcat -b %s -r %s -s value=avro -t wine.product -C -e
   pipeline      %s
 
 loading %d products …
-`, o.admin, w.erpDSN, host, port, a.brokers[0], a.registryURL, o.file, o.products)
+`, o.admin, sites.shop.Addr(), sites.erp.Addr(), w.erpDSN, host, port, a.brokers[0], a.registryURL, o.file, o.products)
 	began := time.Now()
 	if _, err := w.await(ctx, 2*time.Minute); err != nil {
 		return err

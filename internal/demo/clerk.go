@@ -85,7 +85,7 @@ func (c *Clerk) work(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) error 
 		return c.reprice(ctx, conn, rng, product)
 	case k < 80:
 		return c.exec(ctx, conn, "INSERT INTO product_text VALUES ($1, 'nb', $2, $3) ON CONFLICT (product_no, lang) DO UPDATE SET name = excluded.name, description = excluded.description",
-			product, fmt.Sprintf("Vin nr. %d, utgave %d", product, rng.IntN(1000)), "Ny tekst.")
+			product, fmt.Sprintf("%s nr. %d, utgave %d", grape(product), product, rng.IntN(1000)), "Ny tekst.")
 	case k < 84:
 		return c.exec(ctx, conn, "DELETE FROM image WHERE product_no = $1 AND position = 10", product)
 	case k < 88:

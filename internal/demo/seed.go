@@ -89,6 +89,9 @@ var seedTables = []struct {
 	{"image", []string{"image_id", "product_no", "position", "url", "alt"}, seedImages},
 }
 
+// grape is what the wine with this number is made of, or where it is from, in all its texts.
+func grape(no int64) string { return grapes[(no*7+no/10)%int64(len(grapes))] }
+
 func seedProduct(rng *rand.Rand, no int64) [][]any {
 	var producer, vintage any
 	if rng.IntN(20) > 0 {
@@ -98,7 +101,7 @@ func seedProduct(rng *rand.Rand, no int64) [][]any {
 		vintage = int16(1990 + rng.IntN(35))
 	}
 	return [][]any{{
-		no, fmt.Sprintf("%s %d", grapes[rng.IntN(len(grapes))], no), producer, countries[rng.IntN(len(countries))], vintage,
+		no, fmt.Sprintf("%s %d", grape(no), no), producer, countries[rng.IntN(len(countries))], vintage,
 		numeric(int64(80+rng.IntN(80)), 1), int32(750), int16(1 + rng.IntN(3)), rng.IntN(50) == 0, rng.IntN(60) == 0,
 	}}
 }
@@ -128,10 +131,10 @@ func seedStock(rng *rand.Rand, no int64) [][]any {
 func seedTexts(rng *rand.Rand, no int64) [][]any {
 	var rows [][]any
 	if rng.IntN(4) > 0 {
-		rows = append(rows, []any{no, "nb", fmt.Sprintf("Vin nr. %d, «rød»", no), "Fyldig på smak, med en lang ettersmak av bær og krydder."})
+		rows = append(rows, []any{no, "nb", fmt.Sprintf("%s nr. %d, «utvalgt»", grape(no), no), "Fyldig på smak, med en lang ettersmak av bær og krydder."})
 	}
 	if rng.IntN(3) > 0 {
-		rows = append(rows, []any{no, "en", fmt.Sprintf("Wine no. %d", no), "Full-bodied, with a long finish of berries and spices."})
+		rows = append(rows, []any{no, "en", fmt.Sprintf("%s no. %d", grape(no), no), "Full-bodied, with a long finish of berries and spices."})
 	}
 	return rows
 }

@@ -94,7 +94,7 @@ func findMariaDB(ctx context.Context) (mysqlBinaries, error) {
 }
 
 // Missing lists what is not installed of that which the demo (PostgreSQL, MariaDB or MySQL) and, with tests, the integration tests need
-// (a JVM, Apache Kafka's jars or the Maven that fetches them, kcat).
+// (a JVM, Apache Kafka's jars or the Maven that fetches them, kcat, Chromium).
 func Missing(ctx context.Context, tests bool) fault.List {
 	var l fault.List
 	add := func(err error) {
@@ -115,6 +115,8 @@ func Missing(ctx context.Context, tests bool) fault.List {
 		_, err = findJava(ctx)
 		add(err)
 		add(haveKafka())
+		_, err = FindChromium()
+		add(err)
 		if lookSbin("kcat") == "" {
 			l.Add(&fault.Fault{Class: fault.Environment, Where: "kcat", What: "the Kafka client kcat is not installed", Fix: "scripts/install.sh --test (on Debian and Ubuntu: sudo apt-get install kcat)"})
 		}
