@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,9 +81,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	}
 	cfg.Rules.defaults()
 	flow := map[string][]string{}
-	for link, above := range cfg.Rules.Flow {
-		flow[link] = above
-	}
+	maps.Copy(flow, cfg.Rules.Flow)
 	for i := range cfg.Expect {
 		flow[cfg.Expect[i].Link()] = cfg.Expect[i].Links
 	}
