@@ -43,6 +43,8 @@ type KeeperConfig struct {
 	Mask func(string) string
 	// Every is how often it looks; 0 means a second.
 	Every time.Duration
+	// AskEvery is how often topics are asked for their newest record, for Expect; 0 means 30 s.
+	AskEvery time.Duration
 	// SessionTimeout is the consumer group's; 0 means its default.
 	SessionTimeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -70,6 +72,9 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if cfg.Every <= 0 {
 		cfg.Every = time.Second
 	}
+	if cfg.AskEvery <= 0 {
+		cfg.AskEvery = 30 * time.Second
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -86,7 +91,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 		flow[cfg.Expect[i].Link()] = cfg.Expect[i].Links
 	}
 	cfg.Rules.Flow = flow
-	k := &Keeper{cfg: cfg, shelf: newShelf(), sender: newSender(cfg.Notifier), newest: newNewest(cfg.Client, cfg.Expect, cfg.Now)}
+	k := &Keeper{cfg: cfg, shelf: newShelf(), sender: newSender(cfg.Notifier), newest: newNewest(cfg.Client, cfg.Expect, cfg.AskEvery, cfg.Now)}
 	var err error
 	if k.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline); err != nil {
 		return nil, fmt.Errorf("register metrics of incidents: %w", err)

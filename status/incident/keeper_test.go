@@ -147,7 +147,7 @@ func (w *town) enter(change func(*KeeperConfig)) *resident {
 	}
 	r := &resident{w: w, client: client, done: make(chan struct{}), dead: make(chan struct{})}
 	cfg := KeeperConfig{
-		Client: client, Pipeline: "test", Roster: r, Every: 5 * time.Millisecond, SessionTimeout: time.Second, Now: w.now, Notifier: r,
+		Client: client, Pipeline: "test", Roster: r, Every: 5 * time.Millisecond, AskEvery: 20 * time.Millisecond, SessionTimeout: time.Second, Now: w.now, Notifier: r,
 		Rules: Rules{Calm: 50 * time.Millisecond}, Policies: policies(w.t),
 	}
 	if change != nil {

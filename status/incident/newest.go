@@ -13,25 +13,23 @@ import (
 type newest struct {
 	client *kafka.Client
 	expect []Expectation
+	every  time.Duration
 	now    func() time.Time
 
 	mu sync.Mutex
 	at map[string]time.Time // by expectation; a zero time: there is no record
 }
 
-func newNewest(client *kafka.Client, expect []Expectation, now func() time.Time) *newest {
-	return &newest{client: client, expect: expect, now: now, at: map[string]time.Time{}}
+func newNewest(client *kafka.Client, expect []Expectation, every time.Duration, now func() time.Time) *newest {
+	return &newest{client: client, expect: expect, every: every, now: now, at: map[string]time.Time{}}
 }
-
-// askEvery is how often topics are asked for their newest record.
-const askEvery = 30 * time.Second
 
 // run asks until ctx ends.
 func (n *newest) run(ctx context.Context, log *slog.Logger) {
 	if len(n.expect) == 0 {
 		return
 	}
-	tick := time.NewTicker(askEvery)
+	tick := time.NewTicker(n.every)
 	defer tick.Stop()
 	ends := map[string][]int64{} // by topic: what was there when it was asked last
 	of := map[string]time.Time{}
