@@ -43,7 +43,10 @@ var table = []folder{
 	{path: "status/incident", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status", "status/exchange", "status/roster", "status/escalate", "status/notify"}, tests: stageTest},
 	{path: "status/escalate", own: []string{"internal/fault", "internal/retry", "status"}},
 	{path: "status/notify", own: []string{"internal/fault", "internal/retry", "status", "status/escalate", "status/exchange"}},
-	{path: "status/web", own: []string{"internal/fault", "status", "status/*"}},
+	{path: "status/audit", own: []string{"internal/fault", "internal/kafka", "internal/retry"}, tests: stageTest},
+	{path: "status/login"},
+	{path: "status/chart"},
+	{path: "status/web", own: []string{"internal/fault", "status", "status/audit", "status/chart", "status/exchange", "status/login"}},
 
 	{path: "internal/fault"},
 	{path: "internal/diskspace", own: []string{"internal/fault"}},

@@ -21,34 +21,6 @@ import (
 	"shelfstream/status"
 )
 
-// Config is what the admin server shows. Required: Listen.
-type Config struct {
-	Pipeline, Version string
-	// Listen is host:port; port 0 takes any free port.
-	Listen string
-	// Zone is in which times are shown; nil = UTC.
-	Zone *time.Location
-	// Reporters are the process's stages, in the order of the way of the data.
-	Reporters []status.Reporter
-	// Gatherer is the source of /metrics; nil = none.
-	Gatherer prometheus.Gatherer
-	// MaxLag is the lag (and the age of a heartbeat) from which on the process is not ready; 0 = no limit.
-	MaxLag time.Duration
-	// Ready may give a further reason why the process is not ready.
-	Ready func() error
-	// Explain explains a product; nil = another process runs the views, which is answered as status.NotHere is. A wrapped status.ErrNotFound is answered with 404.
-	Explain func(ctx context.Context, view, key string) (*status.Explanation, error)
-	// Plan compares new rules with the present ones; nil as for Explain.
-	Plan Plans
-	// Parked lists at most limit of what a stage holds back; nil as for Explain.
-	Parked func(ctx context.Context, kind, name string, limit int) ([]status.Parked, error)
-	// Redact hides secrets in what drivers say; nil = nothing to hide.
-	Redact func(string) string
-	// Now is the clock; nil = time.Now.
-	Now    func() time.Time
-	Logger *slog.Logger
-}
-
 // Server is the admin port: the status page, the same as JSON, metrics, health, readiness, and profiling on loopback.
 type Server struct {
 	cfg      Config
