@@ -18,6 +18,7 @@ import (
 	"shelfstream/internal/retry"
 	"shelfstream/schemas/registry"
 	"shelfstream/sink"
+	"shelfstream/status/audit"
 	"shelfstream/status/exchange"
 	"shelfstream/transform"
 )
@@ -62,6 +63,7 @@ type app struct {
 	targets     map[string]sink.Target
 	worker      string             // this process's name; of one that runs stages
 	recorder    *exchange.Recorder // nil unless it runs stages
+	audit       *audit.Trail
 
 	closers []func(ctx context.Context) error // what was opened last is closed first
 }

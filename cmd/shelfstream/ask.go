@@ -34,7 +34,7 @@ type asked struct {
 }
 
 // ask sends a request to a view and says so. make sees what is parked and held now, and gives the request, how many products it means, and what to say.
-func (k *asker) ask(ctx context.Context, p *program, view string, make func(a *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error)) error {
+func (k *asker) ask(ctx context.Context, p *program, view string, make asking) error {
 	cfg, log, err := k.load(p)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (k *asker) ask(ctx context.Context, p *program, view string, make func(a *a
 	return err
 }
 
-func (k *asker) send(ctx context.Context, a *app, view string, make func(*app, []transform.ParkedProduct) (transform.Signal, int, string, error)) (*asked, string, error) {
+func (k *asker) send(ctx context.Context, a *app, view string, make asking) (*asked, string, error) {
 	products, err := transform.ReadParked(ctx, a.client, a.cfg.Name, view)
 	if err != nil {
 		return nil, "", err

@@ -23,6 +23,7 @@ func commands() []command {
 		parkedSkipCommand(),
 		replayCommand(),
 		resnapshotCommand(),
+		passwordCommand(),
 		schemaCommand(),
 		rulesCommand(),
 		versionCommand(),

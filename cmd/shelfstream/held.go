@@ -202,7 +202,12 @@ func (k *asker) apply(ctx context.Context, p *program, view, guard, span string)
 			return usage(fmt.Sprintf("-for %q is no duration", span), "write 30m or 2h")
 		}
 	}
-	return k.ask(ctx, p, view, func(a *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error) {
+	return k.ask(ctx, p, view, applyOf(view, guard, lasts))
+}
+
+// applyOf asks for what a guard holds to go out; with lasts new changes pass for so long too.
+func applyOf(view, guard string, lasts time.Duration) asking {
+	return func(a *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error) {
 		n, known := heldOf(a, view, guard, products)
 		if !slices.Contains(known, guard) {
 			return s, 0, "", unknownName("guard of "+view, guard, known)
@@ -218,7 +223,7 @@ func (k *asker) apply(ctx context.Context, p *program, view, guard, span string)
 			say += when(", and new changes pass until ", s.OverrideUntil)
 		}
 		return s, n, say + "; see 'shelfstream held list " + view + "'", nil
-	})
+	}
 }
 
 // heldOf counts what a guard holds, and names the guards that a request can be about.

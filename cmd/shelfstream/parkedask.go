@@ -34,7 +34,15 @@ Rows that a sink holds back are tried again by a replay; those of a source come 
 }
 
 func (k *asker) retry(ctx context.Context, p *program, view string, keys []string) error {
-	return k.ask(ctx, p, view, func(_ *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error) {
+	return k.ask(ctx, p, view, retryOf(view, keys))
+}
+
+// asking makes a request of what is parked and held now; n is how many products it means, say what to tell who asked.
+type asking func(a *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error)
+
+// retryOf asks for parked products to be evaluated again, all of them if keys is empty.
+func retryOf(view string, keys []string) asking {
+	return func(_ *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error) {
 		if s.Retry = keys; len(keys) == 0 {
 			s.Retry = []string{config.AllGuards}
 			for i := range products {
@@ -47,7 +55,7 @@ func (k *asker) retry(ctx context.Context, p *program, view string, keys []strin
 		}
 		n = max(n, len(keys))
 		return s, n, fmt.Sprintf("asked for: %d products of %s are evaluated again; see 'shelfstream parked %s'", n, view, view), nil
-	})
+	}
 }
 
 func parkedSkipCommand() command {
@@ -73,13 +81,18 @@ The request is kept in the log with -by and -why; 'shelfstream parked -skipped' 
 }
 
 func (k *asker) skip(ctx context.Context, p *program, view, key string) error {
-	return k.ask(ctx, p, view, func(_ *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error) {
+	return k.ask(ctx, p, view, skipOf(view, key))
+}
+
+// skipOf asks for a parked product to be left out of the list.
+func skipOf(view, key string) asking {
+	return func(_ *app, products []transform.ParkedProduct) (s transform.Signal, n int, say string, err error) {
 		if err := areParked(view, []string{key}, products); err != nil {
 			return s, 0, "", err
 		}
 		s.Skip = key
 		return s, 1, fmt.Sprintf("asked for: product %s of %s is left out of the list until its rows change", key, view), nil
-	})
+	}
 }
 
 // isParked says whether a product stands in the list of parked ones.

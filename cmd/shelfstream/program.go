@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"shelfstream/internal/config"
@@ -16,9 +17,17 @@ import (
 // program is everything but the process: tests run it with their own arguments and writers.
 type program struct {
 	stdout  io.Writer // results
+	stdin   io.Reader // nil = the process's
 	screen  *screen   // stderr: messages, logs and progress
 	env     func(string) (string, bool)
 	version string
+}
+
+func (p *program) input() io.Reader {
+	if p.stdin != nil {
+		return p.stdin
+	}
+	return os.Stdin
 }
 
 // command is one subcommand.

@@ -42,6 +42,11 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 				cancel(err)
 			}
 		})
+		wait.Go(func() {
+			if err := a.trail().Run(beside); err != nil {
+				a.log.Warn("the audit log is not read", "error", err)
+			}
+		})
 	}
 	watching, err := a.watch(reporters, p.version, address, time.Now())
 	if err != nil {
@@ -137,6 +142,7 @@ func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Repo
 			return a.common()
 		},
 	}
+	a.people(&cfg)
 	explainers, planners := map[string]explainer{}, map[string]planner{}
 	for _, s := range stages {
 		if p, ok := s.(planner); ok {
@@ -150,6 +156,7 @@ func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Repo
 		cfg.Explain = func(ctx context.Context, view, key string) (*status.Explanation, error) {
 			return a.explain(ctx, explainers, view, key)
 		}
+		cfg.History = a.versions
 	}
 	if len(planners) > 0 {
 		cfg.Plan = func(ctx context.Context, request []byte, tell func(any)) (any, error) {

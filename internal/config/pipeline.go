@@ -107,21 +107,6 @@ type State struct {
 // SetDefaults keeps the whole process below 300 MB with a million products.
 func (s *State) SetDefaults() { s.CacheMB = 96 }
 
-// Admin is the admin port.
-type Admin struct {
-	Listen   string        `yaml:"listen" doc:"Address of the status page, /metrics, /healthz and /readyz; port 0 = any free port, off = none."`
-	ReadyLag time.Duration `yaml:"ready_lag" doc:"/readyz answers 503 while a stage is further behind than this."`
-}
-
-// SetDefaults keeps the admin port on loopback.
-func (a *Admin) SetDefaults() {
-	a.Listen = "127.0.0.1:8480"
-	a.ReadyLag = time.Minute
-}
-
-// Off says whether no admin server is wanted.
-func (a *Admin) Off() bool { return a.Listen == "off" || a.Listen == "" }
-
 // Source is one captured system: its connector's section, and its tables.
 type Source struct {
 	Section Section

@@ -181,7 +181,7 @@ var (
 	urlPassword   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://[^:/@\s]*):(.+)@`)
 	mysqlPassword = regexp.MustCompile(`^([^:@/\s]+):(.*)@([a-z0-9]*\(|/)`)
 	fieldPassword = regexp.MustCompile(`(?i)((?:^|[?&;\s])(?:password|passwd|pwd|sslpassword)\s*=\s*)('[^']*'|[^\s;&]+)`)
-	secretKey     = regexp.MustCompile(`(?i)(password|passwd|secret|token|api_?key|link_key)$`)
+	secretKey     = regexp.MustCompile(`(?i)(password|password_hash|passwd|secret|token|api_?key|link_key)$`)
 )
 
 // MaskDSN hides the passwords of a data source name: of a URL, of go-sql-driver's form and of key=value.

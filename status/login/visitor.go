@@ -217,5 +217,14 @@ func (d *Desk) Form(r *http.Request, v *Visitor) error {
 	return nil
 }
 
+// Still says whether a visitor of an open page is still logged in.
+func (d *Desk) Still(v *Visitor) bool {
+	if v.session == "" {
+		return true
+	}
+	name, ok := d.sessions.find(v.session)
+	return ok && name == v.Name
+}
+
 // Proxied says whether it is a proxy that logs this visitor in and out.
 func (v *Visitor) Proxied() bool { return v.proxied }

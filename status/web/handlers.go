@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,14 +16,7 @@ func (s *Server) Report() *status.Report {
 	r := &status.Report{Pipeline: s.cfg.Pipeline, Version: s.cfg.Version, StartedAt: s.started, At: now, Stages: []status.Stage{}}
 	for _, reporter := range s.cfg.Reporters {
 		st := reporter.Status()
-		st.Detail = s.cfg.Redact(st.Detail)
-		faults := make(fault.List, len(st.Faults))
-		for i, f := range st.Faults {
-			j := status.FaultJSONOf(f)
-			j.Where, j.What, j.Fix = s.cfg.Redact(j.Where), s.cfg.Redact(j.What), s.cfg.Redact(j.Fix)
-			faults[i] = j.Fault()
-		}
-		st.Faults = faults
+		s.redactStage(&st)
 		if why := st.Unready(now, s.cfg.MaxLag); why != "" {
 			r.NotReady = append(r.NotReady, why)
 		}
@@ -66,55 +58,46 @@ func (s *Server) verdict(w http.ResponseWriter, against []string) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	s.html(w, r, http.StatusOK, "status.html", pageOf(s.Report(), s.cfg.Zone, s.cfg.Explain != nil))
+func (s *Server) incidentsJSON(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Incidents == nil {
+		s.fail(w, r, http.StatusNotFound, errors.New("this process keeps no incidents"))
+		return
+	}
+	list := s.now().Incidents
+	if list == nil {
+		list = []Incident{}
+	}
+	s.json(w, http.StatusOK, list)
 }
 
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
 	view, key := r.FormValue("view"), r.FormValue("key")
-	if s.cfg.Explain == nil {
-		s.fail(w, r, http.StatusNotFound, status.NotHere(status.KindTransform, view))
-		return
-	}
-	if view == "" || key == "" {
-		s.fail(w, r, http.StatusBadRequest, errors.New("name the view and the product: /explain?view=product&key=4711"))
-		return
-	}
-	x, err := s.cfg.Explain(r.Context(), view, key)
-	if err != nil {
-		s.fail(w, r, statusOf(err), err)
-		return
-	}
 	if wantsHTML(r) {
-		s.html(w, r, http.StatusOK, "explain.html", explainOf(x, s.cfg.Zone))
+		s.page("/explain")(w, r)
+		return
+	}
+	x, err := s.explained(r.Context(), view, key)
+	if err != nil {
+		code := statusOf(err)
+		if errors.Is(err, errWhich) {
+			code = http.StatusBadRequest
+		}
+		s.fail(w, r, code, err)
 		return
 	}
 	s.json(w, http.StatusOK, x)
 }
 
-// parkedLimit is how many parked rows a page shows.
-const parkedLimit = 500
-
 func (s *Server) parked(w http.ResponseWriter, r *http.Request) {
 	kind, name := r.FormValue("kind"), r.FormValue("name")
-	if s.cfg.Parked == nil {
-		s.fail(w, r, http.StatusNotFound, status.NotHere(kind, name))
+	if wantsHTML(r) {
+		s.page("/parked")(w, r)
 		return
 	}
-	list, err := s.cfg.Parked(r.Context(), kind, name, parkedLimit)
+	list, err := s.parkedBy(r.Context(), kind, name)
 	if err != nil {
 		s.fail(w, r, statusOf(err), err)
 		return
-	}
-	for i := range list {
-		list[i].What, list[i].Fix = s.cfg.Redact(list[i].What), s.cfg.Redact(list[i].Fix)
-	}
-	if wantsHTML(r) {
-		s.html(w, r, http.StatusOK, "parked.html", parkedOf(kind, name, list, s.cfg.Zone, s.cfg.Now()))
-		return
-	}
-	if list == nil {
-		list = []status.Parked{}
 	}
 	s.json(w, http.StatusOK, list)
 }
@@ -139,13 +122,19 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, code int, err erro
 		if len(faults) == 0 {
 			faults = append(faults, status.FaultJSON{What: text})
 		}
-		s.html(w, r, code, "error.html", struct{ Faults []status.FaultJSON }{faults})
+		s.html(w, r, &page{Title: "Not possible", Code: code, Parts: []part{{"error", "error", errorPage{Faults: faults, Login: code == http.StatusUnauthorized && s.desk.HasPasswords()}}}})
 		return
 	}
 	s.json(w, code, struct {
 		Error  string             `json:"error"`
 		Faults []status.FaultJSON `json:"faults"`
 	}{text, faults})
+}
+
+// errorPage is what is wrong with a request.
+type errorPage struct {
+	Faults []status.FaultJSON
+	Login  bool // logging in may help
 }
 
 // faults are those of err, without secrets.
@@ -172,17 +161,4 @@ func (s *Server) json(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_, _ = w.Write(append(b, '\n'))
-}
-
-// html renders a page in memory first, so that a template's error is not half a page.
-func (s *Server) html(w http.ResponseWriter, r *http.Request, code int, name string, data any) {
-	nonce, _ := r.Context().Value(nonceKey{}).(string)
-	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, frame{Nonce: nonce, Pipeline: s.cfg.Pipeline, Version: s.cfg.Version, Data: data}); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(code)
-	_, _ = w.Write(b.Bytes())
 }

@@ -14,6 +14,7 @@ import (
 func post(t *testing.T, s *Server, kind, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/plan", strings.NewReader(body))
+	fromHere(r)
 	r.Header.Set("Content-Type", kind)
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, r)

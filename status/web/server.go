@@ -10,15 +10,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"shelfstream/internal/fault"
-	"shelfstream/status"
+	"shelfstream/status/login"
 )
 
 // Server is the admin port: the status page, the same as JSON, metrics, health, readiness, and profiling on loopback.
@@ -28,6 +26,16 @@ type Server struct {
 	started  time.Time
 	loopback bool
 	planning sync.Mutex
+
+	desk    *login.Desk
+	pages   map[string]maker
+	history *history
+	news    *news
+	streams streams
+	closing chan struct{} // closed when Run ends: open pages are let go
+	moments cache[*moment]
+	helds   cache[[]Held]
+	parks   parks
 }
 
 // NewServer listens at once, so that Addr is known and an address in use is a fault before any work begins.
@@ -41,9 +49,15 @@ func NewServer(cfg Config) (*Server, error) {
 		}
 	}
 	if a, ok := s.listener.Addr().(*net.TCPAddr); ok {
-		s.loopback = a.IP.IsLoopback()
+		s.onLoopbackOnly(a.IP.IsLoopback())
 	}
 	return s, nil
+}
+
+// onLoopbackOnly says whether nobody but this machine reaches the port.
+func (s *Server) onLoopbackOnly(yes bool) {
+	s.loopback = yes
+	s.desk = login.NewDesk(login.Config{Users: s.cfg.Users, Proxy: s.cfg.Proxy, Open: s.cfg.Open, Loopback: yes, Now: s.cfg.Now})
 }
 
 func newServer(cfg Config) *Server {
@@ -59,7 +73,10 @@ func newServer(cfg Config) *Server {
 	if cfg.Redact == nil {
 		cfg.Redact = func(s string) string { return s }
 	}
-	return &Server{cfg: cfg, started: cfg.Now()}
+	s := &Server{cfg: cfg, started: cfg.Now(), history: newHistory(), news: newNews(), closing: make(chan struct{})}
+	s.pages = s.makers()
+	s.onLoopbackOnly(false)
+	return s
 }
 
 // Addr is the address that is listened on.
@@ -71,6 +88,14 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	beside, end := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer end()
+	wait.Go(func() { s.keepHistory(beside) })
+	if s.cfg.Changed != nil {
+		wait.Go(func() { s.news.pass(beside, s.cfg.Changed) })
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(s.listener) }()
 	select {
@@ -78,9 +103,10 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve the admin port: %w", err)
 	case <-ctx.Done():
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	close(s.closing)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := srv.Shutdown(wait); err != nil {
+	if err := srv.Shutdown(grace); err != nil {
 		_ = srv.Close() // requests that are still under way (a long profile) are cut off
 	}
 	if err := <-ended; err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -92,15 +118,38 @@ func (s *Server) Run(ctx context.Context) error {
 // Handler answers the admin port's requests.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.page)
-	mux.HandleFunc("GET /status.json", s.statusJSON)
+	// What machines ask is open: it tells states and numbers, and no names of products.
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /explain", s.explain)
-	mux.HandleFunc("GET /parked", s.parked)
-	mux.HandleFunc("POST /plan", s.plan)
 	if s.cfg.Gatherer != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	}
+	for path := range s.pages {
+		pattern := "GET " + path
+		if path == "/" {
+			pattern += "{$}"
+		}
+		if path == "/explain" || path == "/parked" || path == "/audit" {
+			continue
+		}
+		mux.HandleFunc(pattern, s.page(path))
+	}
+	mux.HandleFunc("GET /explain", s.looking(s.explain))
+	mux.HandleFunc("GET /parked", s.looking(s.parked))
+	mux.HandleFunc("GET /audit", s.named(s.page("/audit")))
+	mux.HandleFunc("GET /live", s.looking(s.live))
+	mux.HandleFunc("GET /status.json", s.looking(s.statusJSON))
+	mux.HandleFunc("GET /incidents.json", s.looking(s.incidentsJSON))
+	mux.HandleFunc("POST /plan", s.looking(s.plan))
+	mux.HandleFunc("GET /login", s.loginForm)
+	mux.HandleFunc("POST /login", s.logIn)
+	mux.HandleFunc("POST /logout", s.logOut)
+	for path, a := range s.actions() {
+		mux.HandleFunc("POST "+path, s.acting(a))
+	}
+	if s.cfg.VerifyAck != nil && s.cfg.Ack != nil {
+		mux.HandleFunc("GET /ack", s.signed)
+		mux.HandleFunc("POST /ack", s.ackSigned)
 	}
 	mux.HandleFunc("/debug/pprof/", s.onLoopback(pprof.Index))
 	mux.HandleFunc("/debug/pprof/cmdline", s.onLoopback(pprof.Cmdline))
@@ -120,25 +169,18 @@ func (s *Server) secured(next http.Handler) http.Handler {
 		_, _ = rand.Read(random) // never fails
 		nonce := hex.EncodeToString(random)
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+nonce+"'; script-src 'nonce-"+nonce+"'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+nonce+"'; script-src 'nonce-"+nonce+"'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // with none at all browsers would send forms without their Origin
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), nonceKey{}, nonce)))
 	})
 }
 
-// onLoopback answers only when the port is open on loopback alone and the caller addressed it as that: a web page that had
-// its own name resolve to 127.0.0.1 would come with that name in Host.
+// onLoopback answers only when the port is open on loopback alone and the caller addressed it as that.
 func (s *Server) onLoopback(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		remote, err := netip.ParseAddrPort(r.RemoteAddr)
-		host, _, splitErr := net.SplitHostPort(r.Host)
-		if splitErr != nil {
-			host = r.Host
-		}
-		ip, _ := netip.ParseAddr(host)
-		if !s.loopback || err != nil || !remote.Addr().Unmap().IsLoopback() || host != "localhost" && !ip.IsLoopback() {
+		if !s.loopback || !login.Local(r) {
 			http.Error(w, "profiling is open on loopback only: set admin.listen to 127.0.0.1:8480 and ask from this machine", http.StatusForbidden)
 			return
 		}

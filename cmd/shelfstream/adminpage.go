@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"shelfstream/internal/config"
+	"shelfstream/status"
+	"shelfstream/status/audit"
+	"shelfstream/status/login"
+	"shelfstream/status/web"
+)
+
+// workerName is this process among those of a pipeline.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return host + "/" + strconv.Itoa(os.Getpid())
+}
+
+// trail is where what people do is kept.
+func (a *app) trail() *audit.Trail {
+	if a.audit == nil {
+		a.audit = audit.NewTrail(audit.Config{Client: a.client, Topic: a.cfg.Name + ".audit", Replication: a.cfg.Log.Replication, Logger: a.log})
+	}
+	return a.audit
+}
+
+// people gives the page who may do what, and what they can do.
+func (a *app) people(cfg *web.Config) {
+	cfg.Self, cfg.Flow = workerName(), a.cfg.flow()
+	cfg.Users, cfg.Open = a.cfg.users(), a.cfg.Admin.Open
+	if p := a.cfg.Admin.Proxy; p != nil {
+		cfg.Proxy = &login.Proxy{Header: p.Header, Trusted: p.Networks(), Role: login.Role(p.Role)}
+	}
+	cfg.Audit, cfg.AuditLast = a.trail().Add, a.trail().Last
+	cfg.Timings = []web.Timing{
+		{Metric: "shelfstream_transform_step_seconds", Label: "view", Kind: status.KindTransform, Title: "view"},
+		{Metric: "shelfstream_sink_apply_seconds", Label: "sink", Kind: status.KindSink, Title: "sink"},
+	}
+	cfg.RetryParked = func(ctx context.Context, view string, keys []string, by string) (string, error) {
+		return a.request(ctx, view, by, "", retryOf(view, keys))
+	}
+	cfg.SkipParked = func(ctx context.Context, view, key, by, why string) (string, error) {
+		return a.request(ctx, view, by, why, skipOf(view, key))
+	}
+	if a.cfg.hasGuards() {
+		cfg.Held = a.heldPage
+		cfg.ApplyHeld = func(ctx context.Context, view, guard, by, why string) (string, error) {
+			return a.request(ctx, view, by, why, applyOf(view, guard, 0))
+		}
+	}
+}
+
+// request sends what a person asks of a view on the page.
+func (a *app) request(ctx context.Context, view, by, why string, make asking) (string, error) {
+	if _, ok := a.cfg.Views.Get(view); !ok {
+		return "", unknownName("view", view, a.cfg.Views.Names())
+	}
+	k := asker{by: by, why: why}
+	_, say, err := k.send(ctx, a, view, make)
+	return say, err
+}
+
+// heldSamples is how many products of a guard the page shows.
+const heldSamples = 10
+
+func (a *app) heldPage(ctx context.Context) ([]web.Held, error) {
+	var out []web.Held
+	for _, view := range a.cfg.Views.Names() {
+		if len(a.cfg.guards(view)) == 0 {
+			continue
+		}
+		of, err := a.heldBy(ctx, view, heldSamples)
+		if err != nil {
+			return nil, err
+		}
+		for i := range of {
+			g := &of[i]
+			h := web.Held{View: g.View, Guard: g.Guard, Counts: g.Counts, Allows: g.Allows, Held: g.Held, Since: g.Since, OverrideUntil: g.OverrideUntil, By: g.By, Why: g.Why}
+			for _, s := range g.Samples {
+				h.Samples = append(h.Samples, web.HeldSample{Key: s.Key, Before: s.Before, After: s.After, Since: s.Since})
+			}
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+func (p *pipeline) hasGuards() bool {
+	return slices.ContainsFunc(p.Views, func(v config.Named[config.View]) bool { return len(v.Value.Guards) > 0 })
+}
+
+// users are those of the configuration.
+func (p *pipeline) users() map[string]login.User {
+	out := map[string]login.User{}
+	for _, u := range p.Admin.Users {
+		out[u.Name] = login.User{PasswordHash: u.Value.PasswordHash, Role: login.Role(u.Value.Role)}
+	}
+	return out
+}
+
+// flow is the way of the data as the configuration has it.
+func (p *pipeline) flow() web.Flow {
+	var f web.Flow
+	for _, s := range p.Sources {
+		f.Nodes = append(f.Nodes, web.Node{Kind: status.KindCapture, Name: s.Name, System: s.Value.Section.Kind})
+	}
+	arrow := func(from string, to web.Node) {
+		kind, name := status.KindTransform, from
+		if source, _, ok := strings.Cut(from, "."); ok {
+			kind, name = status.KindCapture, source
+		}
+		a := web.Arrow{From: kind + " " + name, To: to.Kind + " " + to.Name}
+		if from != "" && !slices.Contains(f.Arrows, a) {
+			f.Arrows = append(f.Arrows, a)
+		}
+	}
+	for i := range p.Views {
+		v, n := &p.Views[i].Value, web.Node{Kind: status.KindTransform, Name: p.Views[i].Name}
+		f.Nodes = append(f.Nodes, n)
+		arrow(v.From, n)
+		for _, c := range v.Children {
+			arrow(c.Value.From, n)
+		}
+		for _, l := range v.Lookups {
+			arrow(l.Value.From, n)
+		}
+	}
+	for i := range p.Sinks {
+		n := web.Node{Kind: status.KindSink, Name: p.Sinks[i].Name, System: p.Sinks[i].Value.Section.Kind}
+		f.Nodes = append(f.Nodes, n)
+		for _, view := range p.Sinks[i].Value.Views() {
+			arrow(view, n)
+		}
+	}
+	return f
+}

@@ -1,0 +1,83 @@
+package web
+
+import (
+	"sync"
+	"time"
+
+	"shelfstream/status"
+)
+
+// moment is everything about the pipeline as it was at one time. It is made at most a few times a second, for all who look.
+type moment struct {
+	At        time.Time
+	Report    *status.Report // of this process
+	Workers   []Worker
+	Stages    []*stageSum
+	Incidents []Incident
+	Open      int // incidents that are neither resolved nor behind another
+	Held      int
+	heldErr   error
+	guards    []Held
+}
+
+// freshFor is for how long a moment serves.
+const freshFor = 200 * time.Millisecond
+
+// heldFor is for how long the list of held changes serves: it is read from the log.
+const heldFor = 3 * time.Second
+
+// cache holds a value that is costly to make for a while. One caller makes it, the others wait for it.
+type cache[T any] struct {
+	mu   sync.Mutex
+	at   time.Time
+	has  bool
+	held T
+	err  error
+}
+
+func (c *cache[T]) get(now time.Time, lasts time.Duration, make func() (T, error)) (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.at); !c.has || age >= lasts || age < 0 {
+		c.held, c.err = make()
+		c.at, c.has = now, true
+	}
+	return c.held, c.err
+}
+
+func (c *cache[T]) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.has = false
+}
+
+// now gives the present moment.
+func (s *Server) now() *moment {
+	at := s.cfg.Now()
+	m, _ := s.moments.get(at, freshFor, func() (*moment, error) { return s.look(at), nil })
+	return m
+}
+
+func (s *Server) look(at time.Time) *moment {
+	m := &moment{At: at, Report: s.Report()}
+	if s.cfg.Workers != nil {
+		m.Workers = s.cfg.Workers()
+	}
+	m.Stages = s.stages(m.Report.Stages, m.Workers, at)
+	if s.cfg.Incidents != nil {
+		m.Incidents = sortIncidents(s.cfg.Incidents())
+		for i := range m.Incidents {
+			s.redactIncident(&m.Incidents[i])
+			if m.Incidents[i].Resolved.IsZero() && m.Incidents[i].Behind == "" {
+				m.Open++
+			}
+		}
+	}
+	if s.cfg.Held != nil {
+		m.guards, m.heldErr = s.helds.get(at, heldFor, s.readHeld)
+		for _, h := range m.guards {
+			m.Held += h.Held
+		}
+	}
+	return m
+}
