@@ -11,6 +11,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/status"
+	"shelfstream/status/login"
 )
 
 // errNoAnswer says that no process listens on the admin port.
@@ -22,6 +23,7 @@ func askAdmin(ctx context.Context, url string, into any) error {
 	if err != nil {
 		return usage(fmt.Sprintf("%s is not an address", url), "write -admin host:port")
 	}
+	showToken(req)
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -39,6 +41,20 @@ func askAdmin(ctx context.Context, url string, into any) error {
 		return nil
 	}
 	return answeredFault(url, resp.StatusCode, body)
+}
+
+// tokenKey carries what the admin port's token for commands is.
+type tokenKey struct{}
+
+// knownTo lets what is asked with the context show that it comes from who reads the same configuration: an admin port with users answers nobody else.
+func (p *pipeline) knownTo(ctx context.Context) context.Context {
+	return context.WithValue(ctx, tokenKey{}, login.Token(p.users()))
+}
+
+func showToken(req *http.Request) {
+	if token, ok := req.Context().Value(tokenKey{}).(string); ok && token != "" && req.URL.User == nil {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 }
 
 // answeredFault turns the admin port's error into faults.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shelfstream/internal/demo"
+	"shelfstream/status/login"
 )
 
 // demoOptions are the demo's flags.
@@ -108,10 +109,20 @@ func (o *demoOptions) run(ctx context.Context, p *program) (err error) {
 	return g.Wait()
 }
 
+// Who may act on the demo's page; everybody on this machine may look.
+const (
+	demoUser     = "clerk"
+	demoPassword = "red-or-white"
+)
+
 // pipeline writes the demo's configuration into its directory, to be read and tried again, and loads it.
 func (o *demoOptions) pipeline(p *program, w *demoWorld) (*pipeline, *slog.Logger, error) {
+	hash, err := login.Hash(demoPassword)
+	if err != nil {
+		return nil, nil, err
+	}
 	files := map[string]string{
-		"demo.yaml":       demo.Pipeline + fmt.Sprintf("log: { data_dir: log, listen: \"127.0.0.1:0\", registry: { listen: \"127.0.0.1:0\" } }\nstate: { dir: state }\nadmin: { listen: %q }\n", o.admin),
+		"demo.yaml":       demo.Pipeline + fmt.Sprintf("log: { data_dir: log, listen: \"127.0.0.1:0\", registry: { listen: \"127.0.0.1:0\" } }\nstate: { dir: state }\nadmin: { listen: %q, open: true, users: { %s: { role: operate, password_hash: %q } } }\n", o.admin, demoUser, hash),
 		"demo.rules.yaml": demo.Rules,
 	}
 	for name, text := range files {

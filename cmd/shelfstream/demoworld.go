@@ -90,7 +90,7 @@ func (w *demoWorld) play(ctx context.Context, p *program, a *app, stages []stage
 		return err
 	}
 	fmt.Fprintf(p.stdout, `
-  status page   http://%s
+  status page   http://%s   (to act, log in as %s, password %s)
   shop page     http://%s
   ERP form      http://%s
   ERP           psql '%s'
@@ -99,7 +99,7 @@ func (w *demoWorld) play(ctx context.Context, p *program, a *app, stages []stage
   pipeline      %s
 
 loading %d products …
-`, o.admin, sites.shop.Addr(), sites.erp.Addr(), w.erpDSN, host, port, a.brokers[0], a.registryURL, o.file, o.products)
+`, o.admin, demoUser, demoPassword, sites.shop.Addr(), sites.erp.Addr(), w.erpDSN, host, port, a.brokers[0], a.registryURL, o.file, o.products)
 	began := time.Now()
 	if _, err := w.await(ctx, 2*time.Minute); err != nil {
 		return err

@@ -67,7 +67,7 @@ func explainProduct(ctx context.Context, p *program, c *common, admin, view, key
 	}
 	var x status.Explanation
 	address := adminURL(ctx, cfg, admin)
-	err = askAdmin(ctx, address+"/explain?"+url.Values{"view": {view}, "key": {key}}.Encode(), &x)
+	err = askAdmin(cfg.knownTo(ctx), address+"/explain?"+url.Values{"view": {view}, "key": {key}}.Encode(), &x)
 	switch {
 	case !errors.Is(err, errNoAnswer):
 		return &x, err

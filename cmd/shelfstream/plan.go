@@ -107,7 +107,7 @@ func (o *planOptions) ask(ctx context.Context, p *program, cfg *pipeline, reques
 	var out []*transform.Plan
 	address := adminURL(ctx, cfg, o.admin)
 	for _, r := range requests {
-		plan, err := askPlan(ctx, address+"/plan", r, func(at transform.PlanProgress) { p.screen.progress(progressText(r.View, at)) })
+		plan, err := askPlan(cfg.knownTo(ctx), address+"/plan", r, func(at transform.PlanProgress) { p.screen.progress(progressText(r.View, at)) })
 		if errors.Is(err, errNoAnswer) && o.admin != "" {
 			return nil, notRunning(address, err)
 		}

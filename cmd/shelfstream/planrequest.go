@@ -203,6 +203,7 @@ func askPlan(ctx context.Context, url string, r *planRequest, progress func(tran
 		return nil, usage(url+" is not an address", "write -admin host:port")
 	}
 	req.Header.Set("Content-Type", "application/json")
+	showToken(req)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 	resp, err := client.Do(req)
 	if err != nil {

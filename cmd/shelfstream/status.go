@@ -49,7 +49,7 @@ func askStatus(ctx context.Context, p *program, c *common, admin string) (*statu
 	}
 	url := adminURL(ctx, cfg, admin)
 	var r status.Report
-	if err := askAdmin(ctx, url+"/status.json", &r); err != nil {
+	if err := askAdmin(cfg.knownTo(ctx), url+"/status.json", &r); err != nil {
 		if errors.Is(err, errNoAnswer) {
 			return nil, notRunning(url, err)
 		}

@@ -72,8 +72,8 @@ var (
 	hashForm   = regexp.MustCompile(`^(\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[+/A-Za-z0-9]+\$[+/A-Za-z0-9]+)$`)
 )
 
-// people checks who may log in.
-func (v *validator) people() {
+// adminUsers checks who may log in.
+func (v *validator) adminUsers() {
 	a := &v.p.Admin
 	for _, u := range a.Users {
 		if h := u.Value.PasswordHash; h != "" && !hashForm.MatchString(h) {

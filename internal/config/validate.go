@@ -76,7 +76,7 @@ func (v *validator) general() {
 	v.address([]string{"log", "listen"}, p.Log.Listen, false)
 	v.address([]string{"log", "registry", "listen"}, p.Log.Registry.Listen, false)
 	v.address([]string{"admin", "listen"}, p.Admin.Listen, true)
-	v.people()
+	v.adminUsers()
 	if u := p.Log.Registry.URL; u != "" && !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
 		v.fail([]string{"log", "registry", "url"}, fmt.Sprintf("%q is not a web address", u), "write http://host:8081 or https://…")
 	}

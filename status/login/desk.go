@@ -106,7 +106,7 @@ func Token(users map[string]User) string {
 	if len(users) == 0 {
 		return ""
 	}
-	m := hmac.New(sha256.New, []byte("shelfstream commands"))
+	m := hmac.New(sha256.New, []byte("the token of commands"))
 	for _, name := range slices.Sorted(maps.Keys(users)) {
 		fmt.Fprintf(m, "%q %q\n", name, users[name].PasswordHash)
 	}
