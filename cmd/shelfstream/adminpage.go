@@ -1,27 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"os"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"shelfstream/internal/config"
 	"shelfstream/status"
 	"shelfstream/status/audit"
+	"shelfstream/status/exchange"
+	"shelfstream/status/incident"
 	"shelfstream/status/login"
 	"shelfstream/status/web"
 )
-
-// workerName is this process among those of a pipeline.
-func workerName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	return host + "/" + strconv.Itoa(os.Getpid())
-}
 
 // trail is where what people do is kept.
 func (a *app) trail() *audit.Trail {
@@ -33,7 +27,7 @@ func (a *app) trail() *audit.Trail {
 
 // people gives the page who may do what, and what they can do.
 func (a *app) people(cfg *web.Config) {
-	cfg.Self, cfg.Flow = workerName(), a.cfg.flow()
+	cfg.Self, cfg.Flow = a.worker, a.cfg.flow()
 	cfg.Users, cfg.Open = a.cfg.users(), a.cfg.Admin.Open
 	if p := a.cfg.Admin.Proxy; p != nil {
 		cfg.Proxy = &login.Proxy{Header: p.Header, Trusted: p.Networks(), Role: login.Role(p.Role)}
@@ -55,6 +49,55 @@ func (a *app) people(cfg *web.Config) {
 			return a.request(ctx, view, by, why, applyOf(view, guard, 0))
 		}
 	}
+}
+
+// watched gives the page what is known of the pipeline as a whole. a.watching is there before the first request is served.
+func (a *app) watched(cfg *web.Config) {
+	cfg.Changed = []func() <-chan struct{}{
+		func() <-chan struct{} { return a.watching.roster.Changed() },
+		func() <-chan struct{} { return a.watching.book.Changed() },
+		func() <-chan struct{} { return a.watching.keeper.Changed() },
+	}
+	cfg.Workers = func() []web.Worker {
+		var out []web.Worker
+		for _, w := range a.watching.roster.Workers() {
+			out = append(out, web.Worker(w))
+		}
+		return out
+	}
+	cfg.Links = func() []web.Link {
+		var out []web.Link
+		for _, l := range a.watching.book.Links() {
+			out = append(out, web.Link{Link: l.Link, Direction: l.Direction, Last: l.Last, LastOK: l.LastOK, LastFailed: l.LastFailed, OK: l.OK, Failed: l.Failed})
+		}
+		return out
+	}
+	cfg.Exchanges = func(link string, n int, failedOnly bool) []exchange.Exchange {
+		return a.watching.book.Last(link, n, failedOnly)
+	}
+	cfg.Incidents = func() []web.Incident {
+		var out []web.Incident
+		for _, i := range a.watching.keeper.Incidents() {
+			out = append(out, incidentShown(&i))
+		}
+		return out
+	}
+	cfg.Ack = func(ctx context.Context, id, by, note string) error { return a.watching.keeper.Ack(ctx, id, by, note) }
+	if len(a.cfg.Alerts.Policies) > 0 {
+		cfg.VerifyAck = func(query url.Values) (string, string, error) { return a.watching.signer.Verify(query, time.Now()) }
+	}
+}
+
+// incidentShown is an incident in the page's words.
+func incidentShown(i *incident.Incident) web.Incident {
+	out := web.Incident{
+		ID: i.ID, Link: i.Link, Data: i.Data, Cause: string(i.Cause), Kind: string(i.Kind), Severity: string(i.Severity), Where: i.Where, What: cmp.Or(i.What, i.Title), Fix: i.Fix, Command: i.Command,
+		Count: i.Count, Samples: i.Samples, Opened: i.Opened, Last: i.Last, Acked: i.Acked, Resolved: i.Resolved, By: i.By, Note: i.Note, Behind: i.Behind, Worker: i.Worker,
+	}
+	for _, e := range i.Log {
+		out.Log = append(out.Log, web.Event{At: e.At, What: e.What, By: e.By})
+	}
+	return out
 }
 
 // request sends what a person asks of a view on the page.

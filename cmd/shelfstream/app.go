@@ -64,6 +64,7 @@ type app struct {
 	worker      string             // this process's name; of one that runs stages
 	recorder    *exchange.Recorder // nil unless it runs stages
 	audit       *audit.Trail
+	watching    *watch // nil unless it runs stages
 
 	closers []func(ctx context.Context) error // what was opened last is closed first
 }

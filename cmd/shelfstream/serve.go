@@ -37,6 +37,12 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 	address := ""
 	if admin != nil {
 		address = admin.Addr()
+	}
+	if a.watching, err = a.watch(reporters, p.version, address, time.Now()); err != nil {
+		return err
+	}
+	wait.Go(func() { a.watching.run(beside) })
+	if admin != nil {
 		wait.Go(func() {
 			if err := admin.Run(beside); err != nil {
 				cancel(err)
@@ -48,11 +54,6 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 			}
 		})
 	}
-	watching, err := a.watch(reporters, p.version, address, time.Now())
-	if err != nil {
-		return err
-	}
-	wait.Go(func() { watching.run(beside) })
 	if err := a.writeEndpoints(address); err != nil {
 		return err
 	}
@@ -143,6 +144,7 @@ func (a *app) admin(ctx context.Context, stages []stage, reporters []status.Repo
 		},
 	}
 	a.people(&cfg)
+	a.watched(&cfg)
 	explainers, planners := map[string]explainer{}, map[string]planner{}
 	for _, s := range stages {
 		if p, ok := s.(planner); ok {

@@ -56,8 +56,8 @@ type Config struct {
 	Exchanges func(link string, n int, failedOnly bool) []exchange.Exchange
 	// Incidents are the open ones and those resolved lately, in any order.
 	Incidents func() []Incident
-	// Changed are signalled when Workers, Exchanges or Incidents have news; a page that is open then looks at once. May be nil.
-	Changed <-chan struct{}
+	// Changed each give a channel that is closed at the next news of Workers, Exchanges or Incidents; pages that are open then look at once.
+	Changed []func() <-chan struct{}
 	// Held lists what guards hold back.
 	Held func(ctx context.Context) ([]Held, error)
 

@@ -65,7 +65,9 @@ func TestLive(t *testing.T) {
 	stage := &changing{}
 	stage.state.Store(status.StateLive)
 	changed := make(chan struct{})
-	s, err := NewServer(Config{Pipeline: "moestue", Listen: "127.0.0.1:0", Reporters: []status.Reporter{stage}, Changed: changed})
+	var next atomic.Value
+	next.Store(changed)
+	s, err := NewServer(Config{Pipeline: "moestue", Listen: "127.0.0.1:0", Reporters: []status.Reporter{stage}, Changed: []func() <-chan struct{}{func() <-chan struct{} { c, _ := next.Load().(chan struct{}); return c }}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,8 @@ func TestLive(t *testing.T) {
 		t.Errorf("at first: %v", first)
 	}
 	stage.state.Store(status.StateRetrying)
-	changed <- struct{}{}
+	next.Store(make(chan struct{}))
+	close(changed)
 	var seen []string
 	for p := range stream {
 		seen = append(seen, p.ID)

@@ -37,17 +37,15 @@ func (n *news) tell() {
 	}
 }
 
-// pass hands signals on until ctx ends.
-func (n *news) pass(ctx context.Context, from <-chan struct{}) {
-	for {
+// pass tells of what is new until ctx ends. changed gives a channel that is closed at the next news; it is taken before the pages look.
+func (n *news) pass(ctx context.Context, changed func() <-chan struct{}) {
+	for c := changed(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-from:
-			if !ok {
-				return
-			}
-			n.tell()
+		case <-c:
 		}
+		c = changed()
+		n.tell()
 	}
 }

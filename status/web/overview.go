@@ -76,7 +76,7 @@ func (s *Server) overviewPage(context.Context, url.Values) (*page, error) {
 	if s.cfg.Incidents != nil {
 		p.Parts = append(p.Parts, part{"incidents", "topincidents", openIncidents(m.Incidents, overviewTop)})
 	}
-	var faults []stageFaults
+	faults := m.Processes
 	for _, st := range m.Stages {
 		if f := faultsOf(st); len(f.Faults)+len(f.Troubles) > 0 && s.cfg.Incidents == nil {
 			faults = append(faults, f)

@@ -93,8 +93,8 @@ func (s *Server) Run(ctx context.Context) error {
 	defer wait.Wait()
 	defer end()
 	wait.Go(func() { s.keepHistory(beside) })
-	if s.cfg.Changed != nil {
-		wait.Go(func() { s.news.pass(beside, s.cfg.Changed) })
+	for _, changed := range s.cfg.Changed {
+		wait.Go(func() { s.news.pass(beside, changed) })
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(s.listener) }()

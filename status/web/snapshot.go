@@ -13,6 +13,7 @@ type moment struct {
 	Report    *status.Report // of this process
 	Workers   []Worker
 	Stages    []*stageSum
+	Processes []stageFaults // what is wrong with a process that is no stage's own
 	Incidents []Incident
 	Open      int // incidents that are neither resolved nor behind another
 	Held      int
@@ -63,6 +64,7 @@ func (s *Server) look(at time.Time) *moment {
 	if s.cfg.Workers != nil {
 		m.Workers = s.cfg.Workers()
 	}
+	m.Processes = s.processes(m.Workers, at)
 	m.Stages = s.stages(m.Report.Stages, m.Workers, at)
 	if s.cfg.Incidents != nil {
 		m.Incidents = sortIncidents(s.cfg.Incidents())

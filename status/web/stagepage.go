@@ -15,6 +15,7 @@ type stageFaults struct {
 	Kind, Word, Name string
 	Faults           []status.FaultJSON
 	Troubles         []status.Trouble
+	Process          bool   // not a stage: it has no page
 	ProductView      string // that samples can be explained of; empty for sources
 }
 

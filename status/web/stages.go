@@ -59,16 +59,47 @@ func (s *Server) stages(own []status.Stage, workers []Worker, now time.Time) []*
 		}
 		for j := range w.Stages {
 			st := w.Stages[j]
+			if !isStage(st.Kind) {
+				continue
+			}
 			s.redactStage(&st)
 			add(Node{Kind: st.Kind, Name: st.Name}).merge(&st, w.Name)
 		}
 	}
 	for _, w := range silent {
 		for _, st := range w.Stages {
+			if !isStage(st.Kind) {
+				continue
+			}
 			if sum := add(Node{Kind: st.Kind, Name: st.Name}); len(sum.Workers) == 0 && sum.State == stateMissing {
 				sum.State, sum.Since = stateSilent, w.At
 				sum.Detail = "its worker " + w.Name + " says nothing any more"
 			}
+		}
+	}
+	return out
+}
+
+// isStage says whether a kind is one of the pipeline's; workers report what is wrong with themselves under another.
+func isStage(kind string) bool {
+	return kind == status.KindCapture || kind == status.KindTransform || kind == status.KindSink
+}
+
+// processes gives what workers say is wrong with themselves.
+func (s *Server) processes(workers []Worker, now time.Time) []stageFaults {
+	var out []stageFaults
+	for i := range workers {
+		if now.Sub(workers[i].At) > silentAfter {
+			continue
+		}
+		for _, st := range workers[i].Stages {
+			if isStage(st.Kind) || len(st.Faults)+len(st.Troubles) == 0 {
+				continue
+			}
+			s.redactStage(&st)
+			f := faultsOf(&stageSum{Node: Node{Kind: st.Kind, Name: st.Name}, Stage: st})
+			f.Process = true
+			out = append(out, f)
 		}
 	}
 	return out
