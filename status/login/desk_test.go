@@ -39,8 +39,12 @@ func TestPasswords(t *testing.T) {
 func TestLimit(t *testing.T) {
 	now := time.Unix(1000, 0)
 	l := newLimit(2, 10*time.Second, func() time.Time { return now })
-	if l.take("a") != 0 || l.take("a") != 0 || l.take("a") != 10*time.Second || l.take("b") != 0 {
-		t.Error("two tries, and then none")
+	var waits []time.Duration
+	for _, key := range []string{"a", "a", "a", "b"} {
+		waits = append(waits, l.take(key))
+	}
+	if waits[0] != 0 || waits[1] != 0 || waits[2] != 10*time.Second || waits[3] != 0 {
+		t.Errorf("two tries, and then none: %v", waits)
 	}
 	now = now.Add(4 * time.Second)
 	if w := l.take("a"); w != 6*time.Second {

@@ -29,8 +29,13 @@ var sampleHash = func() string {
 var wineFlow = Flow{
 	Nodes: []Node{{"capture", "erp", "postgres"}, {"capture", "warehouse", "mysql"}, {"transform", "article", ""}, {"transform", "product", ""}, {"transform", "category", ""}, {"sink", "shop", "mysql"}, {"sink", "b2b", "mysql"}},
 	Arrows: []Arrow{
-		{"capture erp", "transform article"}, {"capture warehouse", "transform article"}, {"transform article", "transform product"}, {"capture erp", "transform category"},
-		{"transform product", "sink shop"}, {"transform category", "sink shop"}, {"transform product", "sink b2b"},
+		{"capture erp", "transform article"},
+		{"capture warehouse", "transform article"},
+		{"transform article", "transform product"},
+		{"capture erp", "transform category"},
+		{"transform product", "sink shop"},
+		{"transform category", "sink shop"},
+		{"transform product", "sink b2b"},
 	},
 }
 
@@ -87,8 +92,10 @@ func busy(at time.Time) *Server {
 		return out
 	}
 	incidents := []Incident{
-		{ID: "i-8f21", Link: "sink shop", Data: "product", Cause: "mysql.refused", Kind: "connection", Severity: "critical", Where: "sink shop 127.0.0.1:3306", What: "the shop's database does not answer: connection refused", Fix: "start the database server of the shop, then nothing more: the sink goes on by itself", Command: "systemctl start mariadb", Count: 1204, Opened: ago(181 * time.Second), Last: ago(time.Second), Worker: "web-1/4120", Next: "kari is called at 09:33 by SMS, unless somebody takes it on",
-			Log: []Event{{At: ago(181 * time.Second), What: "opened after 5 tries"}, {At: ago(180 * time.Second), What: "ola was told by mail"}, {At: ago(60 * time.Second), What: "mail to drift@moestue.example was refused, next channel: slack"}}},
+		{
+			ID: "i-8f21", Link: "sink shop", Data: "product", Cause: "mysql.refused", Kind: "connection", Severity: "critical", Where: "sink shop 127.0.0.1:3306", What: "the shop's database does not answer: connection refused", Fix: "start the database server of the shop, then nothing more: the sink goes on by itself", Command: "systemctl start mariadb", Count: 1204, Opened: ago(181 * time.Second), Last: ago(time.Second), Worker: "web-1/4120", Next: "kari is called at 09:33 by SMS, unless somebody takes it on",
+			Log: []Event{{At: ago(181 * time.Second), What: "opened after 5 tries"}, {At: ago(180 * time.Second), What: "ola was told by mail"}, {At: ago(60 * time.Second), What: "mail to drift@moestue.example was refused, next channel: slack"}},
+		},
 		{ID: "i-77aa", Link: "view article", Data: "product", Cause: "rule.lookup_missing", Kind: "invalid", Severity: "error", Where: "standard.rules.yaml:41 rule price_with_vat", What: "no VAT rate for the code M7", Fix: "add the code M7 to the ERP's VAT table, or map it in mine.rules.yaml; the products go on by themselves", Command: "shelfstream parked retry article -all", Count: 5000, Samples: []string{"4711", "4712", "4713"}, Opened: ago(14 * time.Minute), Last: ago(20 * time.Second), Acked: ago(10 * time.Minute), By: "anna", Note: "asked accounting for the rate"},
 		{ID: "i-78bb", Link: "sink shop", Severity: "warning", What: "sink shop is 3 min behind", Count: 1, Opened: ago(100 * time.Second), Last: ago(time.Second), Behind: "i-8f21"},
 		{ID: "i-0001", Link: "source warehouse", Severity: "warning", What: "no stock change for 6 h on a weekday", Count: 1, Opened: ago(30 * time.Hour), Resolved: ago(28 * time.Hour)},
@@ -107,8 +114,11 @@ func busy(at time.Time) *Server {
 		Links: func() []Link {
 			ok := exchanges("source erp", 1, false)[0]
 			return []Link{
-				{Link: "source erp", Direction: "in", Last: last("source erp"), LastOK: &ok, OK: 3211}, {Link: "source warehouse", Direction: "in", Last: last("source warehouse"), LastOK: &ok, OK: 412},
-				{Link: "sink shop", Direction: "out", Last: last("sink shop"), LastOK: &exchange.Exchange{At: ago(184 * time.Second)}, LastFailed: last("sink shop"), OK: 2100, Failed: 6}, {Link: "sink b2b", Direction: "out", Last: last("sink b2b"), LastOK: &ok, OK: 1988}, {Link: "channel mail", Direction: "out"},
+				{Link: "source erp", Direction: "in", Last: last("source erp"), LastOK: &ok, OK: 3211},
+				{Link: "source warehouse", Direction: "in", Last: last("source warehouse"), LastOK: &ok, OK: 412},
+				{Link: "sink shop", Direction: "out", Last: last("sink shop"), LastOK: &exchange.Exchange{At: ago(184 * time.Second)}, LastFailed: last("sink shop"), OK: 2100, Failed: 6},
+				{Link: "sink b2b", Direction: "out", Last: last("sink b2b"), LastOK: &ok, OK: 1988},
+				{Link: "channel mail", Direction: "out"},
 			}
 		},
 		Exchanges: exchanges, Incidents: func() []Incident { return incidents },
@@ -154,7 +164,8 @@ func busy(at time.Time) *Server {
 		History: func(context.Context, string, string, int) ([]Version, error) {
 			return []Version{
 				{Partition: 3, Offset: 70_102, At: ago(time.Minute), Changes: []Change{{"price_vat", "109.90", "119.90"}, {"campaign", "summer", "null"}}},
-				{Partition: 3, Offset: 68_001, At: ago(26 * time.Hour), Changes: []Change{{"stock", "14", "12"}}}, {Partition: 3, Offset: 60_412, At: ago(90 * time.Hour), First: true},
+				{Partition: 3, Offset: 68_001, At: ago(26 * time.Hour), Changes: []Change{{"stock", "14", "12"}}},
+				{Partition: 3, Offset: 60_412, At: ago(90 * time.Hour), First: true},
 			}, nil
 		},
 	})

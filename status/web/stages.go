@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"shelfstream/status"
@@ -12,7 +11,7 @@ import (
 // silentAfter is for how long a worker may say nothing before its word counts no more; it reports every five seconds.
 const silentAfter = 20 * time.Second
 
-// stageSilent is the state of a stage whose only workers say nothing.
+// stateSilent is the state of a stage whose only workers say nothing.
 const (
 	stateSilent  = "silent"
 	stateMissing = "not running"
@@ -263,7 +262,7 @@ func linkOf(kind, name string) string {
 	return kind + " " + name
 }
 
-// stageWords are the kinds as people say them.
+// stageWord is a kind as people say it.
 func stageWord(kind string) string {
 	switch kind {
 	case status.KindCapture:
@@ -272,11 +271,4 @@ func stageWord(kind string) string {
 		return "view"
 	}
 	return kind
-}
-
-func workerWords(workers []string) string {
-	if len(workers) < 2 {
-		return ""
-	}
-	return strings.Join(workers, ", ")
 }
