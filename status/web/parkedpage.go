@@ -111,7 +111,7 @@ func (s *Server) parkedPage(ctx context.Context, q url.Values) (*page, error) {
 			v.Causes, v.All = st.Troubles, max(st.Parked, v.All)
 		}
 	}
-	return &page{Title: "Parked by " + v.Word + " " + v.Name, Nav: "Parked", Parts: []part{{"head", "parkedhead", v}, {"causes", "parkedcauses", v}, {"rows", "parkedrows", v}}}, nil
+	return &page{Title: "Parked by " + v.Word + " " + v.Name, Nav: "Parked", Live: true, Parts: []part{{"head", "parkedhead", v}, {"causes", "parkedcauses", v}, {"rows", "parkedrows", v}}}, nil
 }
 
 func (s *Server) parkedOf(kind, name string, list []status.Parked, q url.Values) *parkedPageView {

@@ -18,8 +18,14 @@ type bottle struct {
 
 // kinds of wine by what their names begin with; whatever else there is looks red.
 var kinds = []struct{ begins, kind string }{
-	{"Riesling", "white"}, {"Chablis", "white"}, {"Grüner", "white"}, {"Sancerre", "white"},
-	{"Pinot", "light"}, {"Malbec", "deep"}, {"Brunello", "deep"}, {"Barolo", "light"},
+	{"Riesling", "white"},
+	{"Chablis", "white"},
+	{"Grüner", "white"},
+	{"Sancerre", "white"},
+	{"Pinot", "light"},
+	{"Malbec", "deep"},
+	{"Brunello", "deep"},
+	{"Barolo", "light"},
 }
 
 func bottleOf(name, producer, vintage, alt string, empty bool) bottle {

@@ -80,15 +80,16 @@ func (e *erp) with(ctx context.Context, fn func(c *pgx.Conn) error) error {
 
 // search lists articles by number or by part of the name, at most n from offset on.
 func search(ctx context.Context, c querier, text string, n, offset int) (list []article, total int, err error) {
-	where, args := "true", []any{}
+	where, args := []string{"true"}, []any{}
 	for word := range strings.FieldsSeq(text) {
 		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(word)+"%", word)
-		where += fmt.Sprintf(" AND (p.name ILIKE $%d OR p.producer ILIKE $%[1]d OR p.product_no::text = $%[2]d)", len(args)-1, len(args))
+		where = append(where, fmt.Sprintf("(p.name ILIKE $%d OR p.producer ILIKE $%[1]d OR p.product_no::text = $%[2]d)", len(args)-1, len(args)))
 	}
-	if err := c.QueryRow(ctx, "SELECT count(*) FROM product p WHERE "+where, args...).Scan(&total); err != nil {
+	those := " WHERE " + strings.Join(where, " AND ")
+	if err := c.QueryRow(ctx, "SELECT count(*) FROM product p"+those, args...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count the ERP's articles: %w", err)
 	}
-	rows, err := c.Query(ctx, articles+" WHERE "+where+fmt.Sprintf(" ORDER BY p.product_no LIMIT %d OFFSET %d", n, offset), args...)
+	rows, err := c.Query(ctx, articles+those+fmt.Sprintf(" ORDER BY p.product_no LIMIT %d OFFSET %d", n, offset), args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list the ERP's articles: %w", err)
 	}

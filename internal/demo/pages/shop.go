@@ -56,23 +56,24 @@ func (w *wine) into() []any {
 
 // list gives the wines of a page and how many there are on all.
 func (s *shop) list(ctx context.Context, q shelf) (wines []wine, total int, err error) {
-	where, args := "true", []any(nil)
+	where, args := []string{"true"}, []any(nil)
 	for _, sh := range shelves {
 		if sh.Key == q.Show {
-			where = sh.where
+			where[0] = sh.where
 		}
 	}
 	for word := range strings.FieldsSeq(q.Search) {
 		like := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(word) + "%"
 		// The columns compare as bytes; people do not.
-		where += " AND (name COLLATE utf8mb4_unicode_ci LIKE ? OR producer COLLATE utf8mb4_unicode_ci LIKE ? OR product_no = ?)"
+		where = append(where, "(name COLLATE utf8mb4_unicode_ci LIKE ? OR producer COLLATE utf8mb4_unicode_ci LIKE ? OR product_no = ?)")
 		args = append(args, like, like, word)
 	}
-	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM product WHERE "+where, args...).Scan(&total); err != nil {
+	those := " WHERE " + strings.Join(where, " AND ")
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM product"+those, args...).Scan(&total); err != nil {
 		return nil, 0, shopError(err)
 	}
 	q.Page = max(1, q.Page)
-	rows, err := s.db.QueryContext(ctx, "SELECT "+wineColumns+", EXISTS (SELECT 1 FROM product_image i WHERE i.product_no = product.product_no) FROM product WHERE "+where+
+	rows, err := s.db.QueryContext(ctx, "SELECT "+wineColumns+", EXISTS (SELECT 1 FROM product_image i WHERE i.product_no = product.product_no) FROM product"+those+
 		" ORDER BY product_no LIMIT ? OFFSET ?", append(args, perPage, (q.Page-1)*perPage)...)
 	if err != nil {
 		return nil, 0, shopError(err)
