@@ -1,6 +1,7 @@
 package login
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -148,6 +149,28 @@ func TestProxy(t *testing.T) {
 	r.Header.Set("X-User", "kari")
 	if v := d.Who(httptest.NewRecorder(), r); v.Name != "kari" || v.Token == d.sessions.token(cookie.Value) {
 		t.Errorf("anna's session is used for %+v", v)
+	}
+}
+
+// TestGuessingFromEverywhere: one user's password is guarded also against many addresses.
+func TestGuessingFromEverywhere(t *testing.T) {
+	now := time.Unix(1000, 0)
+	hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := NewDesk(Config{Users: map[string]User{"anna": {PasswordHash: string(hash)}}, Now: func() time.Time { return now }})
+	wrong := 0
+	for i := range 30 {
+		if err := d.In(httptest.NewRecorder(), ask(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}).String()+":1", nil), "anna", "x"); errors.Is(err, ErrWrong) {
+			wrong++
+		}
+	}
+	if wrong != userBurst {
+		t.Errorf("%d passwords were tried", wrong)
+	}
+	if limitKey("2001:db8:1:2:3::1") != limitKey("2001:db8:1:2:ffff::9") || limitKey("2001:db8:1:2::1") == limitKey("2001:db8:1:3::1") || limitKey("::ffff:10.0.0.1") != "10.0.0.1" {
+		t.Error("addresses count by the network that one customer has")
 	}
 }
 

@@ -195,6 +195,17 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestComingBack: a form leads to paths of this port only.
+func TestComingBack(t *testing.T) {
+	for to, want := range map[string]string{
+		"/held?x=1": "/held?x=1", "": "/", "//evil.example": "/", "/\\evil.example": "/", "http://evil.example/": "/", "javascript:alert(1)": "/", "held": "/", "/%": "/",
+	} {
+		if got := localPath(to); got != want {
+			t.Errorf("%q leads to %q", to, got)
+		}
+	}
+}
+
 // TestSignedLink: looking acknowledges nothing, the button does, for the person of the link; a link that is not ours does neither.
 func TestSignedLink(t *testing.T) {
 	s, done, noted := acts(t)

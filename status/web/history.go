@@ -81,7 +81,9 @@ func (h *history) stage(st *stageSum, at time.Time) {
 	if d := at.Sub(k.at).Seconds(); !k.at.IsZero() && d > 0 {
 		// Where a worker came or went the sum jumps; that is no rate.
 		rate := float64(max(0, st.Records-k.records)) / d
-		k.pulse.Put(at, rate)
+		for t := at; t.After(k.at) && at.Sub(t) < 3*sampleEvery; t = t.Add(-sampleEvery) {
+			k.pulse.Put(t, rate) // a sample that came late leaves no gap
+		}
 		k.rates.Put(at, rate)
 		weight := 1 - math.Exp(-d/3)
 		if k.rate += (rate - k.rate) * weight; k.rate < 0.05 {

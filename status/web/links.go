@@ -93,8 +93,14 @@ func (s *Server) exchangeViews(link string, n int, failedOnly bool) exchangeList
 		if each := e.Took / time.Duration(max(e.Count, 1)); each > 0 && each < 10*time.Millisecond {
 			v.Each = fmt.Sprintf("%.1f ms", float64(each)/float64(time.Millisecond))
 		}
+		topic := ""
 		for _, span := range e.Spans {
-			v.Spans = append(v.Spans, fmt.Sprintf("%s/%d %d–%d", span.Topic, span.Partition, span.From, span.To))
+			name := span.Topic
+			if name == topic {
+				name = "" // the same as before
+			}
+			topic = span.Topic
+			v.Spans = append(v.Spans, fmt.Sprintf("%s/%d\u00a0%d–%d", name, span.Partition, span.From, span.To))
 			if strings.HasPrefix(link, "sink ") && s.cfg.Explain != nil {
 				v.View = span.Topic[strings.LastIndexByte(span.Topic, '.')+1:]
 			}

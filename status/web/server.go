@@ -32,6 +32,7 @@ type Server struct {
 	history *history
 	news    *news
 	streams streams
+	grace   time.Duration // for requests under way at the end
 	closing chan struct{} // closed when Run ends: open pages are let go
 	moments cache[*moment]
 	helds   cache[[]Held]
@@ -73,7 +74,7 @@ func newServer(cfg Config) *Server {
 	if cfg.Redact == nil {
 		cfg.Redact = func(s string) string { return s }
 	}
-	s := &Server{cfg: cfg, started: cfg.Now(), history: newHistory(), news: newNews(), closing: make(chan struct{})}
+	s := &Server{cfg: cfg, started: cfg.Now(), history: newHistory(), news: newNews(), grace: time.Second, closing: make(chan struct{})}
 	s.pages = s.makers()
 	s.onLoopbackOnly(false)
 	return s
@@ -104,7 +105,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	close(s.closing)
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 	defer cancel()
 	if err := srv.Shutdown(grace); err != nil {
 		_ = srv.Close() // requests that are still under way (a long profile) are cut off
