@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"shelfstream/internal/kafka"
+	"shelfstream/internal/retry"
 	"shelfstream/schemas"
 	"shelfstream/schemas/registry"
 )
@@ -121,6 +122,7 @@ func TestRegistryDownCostsNoRow(t *testing.T) {
 			g := l.gate()
 			cfg := l.aliasConfig()
 			cfg.Registry = g.client()
+			cfg.Retries = retry.Policy{First: 20 * time.Millisecond, Most: 50 * time.Millisecond, Slow: 200 * time.Millisecond} // a refusal is tried slowly
 			a, b := samePartition(t)
 			l.put("rate", num(1), dec(2500))
 			l.product(a, 1)
@@ -146,21 +148,19 @@ func TestRegistryDownCostsNoRow(t *testing.T) {
 			l.put("alias", num(1), num(2), txt("gone elsewhere"))
 			l.put("alias", num(2), num(1), txt("second"))
 			l.checkpoint()
-			failed := 0
-			for last := ""; failed < 4; {
+			for attempt := 0; attempt < 4; {
 				l.eventually("the task fails again and again", func() bool {
 					s := w.Status()
-					ok := s.State == "retrying" && last != "retrying"
-					last = s.State
+					ok := s.State == "retrying" && s.Attempt > attempt
+					attempt = max(attempt, s.Attempt)
 					return ok
 				})
-				failed++
 				l.rowsAreCovered(w)
 			}
 			s := w.Status()
 			now, _ := l.products()
 			if len(s.Faults) == 0 || s.Attempt < 4 || len(s.Troubles) > 0 || s.Parked != 0 || l.recordsIn("t.shop.parked") != 0 || fmt.Sprint(now) != fmt.Sprint(before) {
-				t.Errorf("while the registry is down: faults %v, %d parked, products %v", s.Faults, s.Parked, now)
+				t.Errorf("while the registry is down: attempt %d, faults %v, troubles %v, %d parked, products %v", s.Attempt, s.Faults, s.Troubles, s.Parked, now)
 			}
 
 			if g.status.Store(0); how == 0 {

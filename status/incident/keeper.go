@@ -148,7 +148,7 @@ func (k *Keeper) faultOf(what string, err error) *fault.Fault {
 		return l[0]
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Where: "topic " + Topic(k.cfg.Pipeline), What: what, Err: err,
+		Class: fault.Environment, Cause: "status.unwritable", Where: "topic " + Topic(k.cfg.Pipeline), What: what, Err: err,
 		Fix: "see that the brokers run and that this user may read and write the topics " + Topic(k.cfg.Pipeline) + " and " + RequestsTopic(k.cfg.Pipeline),
 	}
 }
