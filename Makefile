@@ -38,7 +38,7 @@ test: ## everything: vet, lint, compose, unit, race, integration on the embedded
 	step() { echo "== $$1 ($$(($$(date +%s) - began)) s)"; $(MAKE) --no-print-directory $$1; }; \
 	for s in vet lint compose unit race integration coverage; do step $$s; done; \
 	echo "== what ran ($$(($$(date +%s) - began)) s)"; \
-	$(TESTSUM) show -need 'embedded log,Apache Kafka,PostgreSQL,M' $(SUM)
+	$(TESTSUM) show -need 'embedded log,Apache Kafka,PostgreSQL,M,Chromium' $(SUM)
 
 .PHONY: unit
 unit: $(TESTSUM) ## unit tests: no server, no network

@@ -78,6 +78,7 @@ func TestPageShopStopped(t *testing.T) {
 	b.reads("The incident is yours")
 	b.open(f.admin + incident)
 	b.sees("who has it", fmt.Sprintf("document.querySelector('.answers').innerText.includes(%q) && document.querySelector('.answers').innerText.includes('I look into it')", operator))
+	b.sees("nothing left to acknowledge", "!document.querySelector('.act button')")
 	b.album("acknowledged")
 
 	b.mark()

@@ -53,6 +53,10 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 	if err != nil {
 		return nil, err
 	}
+	version, err := versionOf(ctx, path)
+	if err != nil {
+		return nil, err
+	}
 	p, err := newPlace("chromium", dir, nil)
 	if err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 	c := &Chromium{}
 	c.server = server{
 		place:   p,
-		command: command{name: "Chromium", path: path, args: args, dir: p.dir, log: filepath.Join(p.dir, "chromium.log")},
+		command: command{name: "Chromium", path: path, args: args, env: chromiumEnv(p.dir), dir: p.dir, log: filepath.Join(p.dir, "chromium.log")},
 		timeout: 60 * time.Second,
 		stopSig: syscall.SIGTERM,
 		probe: func(context.Context) (err error) {
@@ -84,7 +88,16 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 	if err := c.server.Restart(ctx); err != nil {
 		return nil, errors.Join(err, c.server.Close())
 	}
-	return c, nil
+	return c, report("Chromium " + version)
+}
+
+// chromiumEnv lets the browser leave its temporary files in dir. One is a socket, whose path may have little more than a hundred characters.
+func chromiumEnv(dir string) []string {
+	env := os.Environ()
+	if len(dir) < 50 {
+		env = append(env, "TMPDIR="+dir)
+	}
+	return env
 }
 
 // DevTools is the address of the debugging protocol: ws://127.0.0.1:port/devtools/browser/…

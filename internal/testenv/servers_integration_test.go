@@ -8,7 +8,9 @@ import (
 	"database/sql"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -221,4 +223,27 @@ func TestProxyBreaksADatabaseConnection(t *testing.T) {
 	must(t, p.Heal())
 	must(t, <-answer)
 	must(t, c.Close(ctx))
+}
+
+func TestChromiumLeavesNothing(t *testing.T) {
+	ctx := deadline(t, 2*time.Minute)
+	dir, err := os.MkdirTemp("", "tmp") // a short name
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	t.Setenv("TMPDIR", dir)
+	c, err := testenv.StartChromium(ctx, "")
+	must(t, err)
+	pid := c.PID()
+	conn, err := net.Dial("tcp", strings.Split(strings.TrimPrefix(c.DevTools(), "ws://"), "/")[0])
+	must(t, err)
+	conn.Close()
+	must(t, c.Close())
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d is still there: %v", pid, err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	if len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
 }

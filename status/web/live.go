@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -34,7 +35,8 @@ func (s *streams) enter() bool {
 func (s *streams) leave() { s.open.Add(-1) }
 
 // live sends the parts of a page as server-sent events: all of them at first, then each that has changed, as {"id": …, "html": …}. An event "gone" says that
-// the page is to be loaded anew: the login has ended, or what it shows is no more.
+// the page is to be loaded anew: the login has ended, or what it shows is no more. An event "only" lists the ids of the parts that there are, when these have changed: a form
+// that nobody needs any more goes from the pages that are open.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	target, err := url.ParseRequestURI(r.FormValue("page"))
 	makes, ok := maker(nil), false
@@ -71,6 +73,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	seed, sent := maphash.MakeSeed(), map[string]uint64{}
 	v, last := visitorOf(r), time.Time{}
+	var there []string
 	for {
 		if now := time.Now(); now.Sub(last) >= liveLeast {
 			last = now
@@ -83,6 +86,17 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 			if err != nil {
 				s.cfg.Logger.Error("a page cannot be made", "page", target.Path, "error", err)
 				return
+			}
+			var ids []string
+			for _, part := range parts {
+				ids = append(ids, part.ID)
+			}
+			if !slices.Equal(ids, there) {
+				list, err := json.Marshal(ids)
+				if err != nil || send("only", list) != nil {
+					return
+				}
+				there = ids
 			}
 			for _, part := range parts {
 				sum := maphash.String(seed, string(part.HTML))

@@ -43,6 +43,11 @@
     if (stream || document.hidden) { return; }
     stream = new EventSource(url);
     stream.addEventListener("part", function (e) { alive(); var p = JSON.parse(e.data); put(p.id, p.html); });
+    stream.addEventListener("only", function (e) {
+      alive();
+      var ids = JSON.parse(e.data);
+      document.querySelectorAll(".part").forEach(function (p) { var id = p.id.replace("part-", ""); if (ids.indexOf(id) < 0) { put(id, ""); } });
+    });
     stream.addEventListener("beat", alive);
     stream.addEventListener("gone", function () { location.reload(); });
     stream.onerror = function () {
