@@ -83,6 +83,9 @@ func (o *demoOptions) run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer sites.close()
+	if err := o.chooseAdmin(); err != nil {
+		return err
+	}
 	cfg, log, err := o.pipeline(p, w)
 	if err != nil {
 		return err

@@ -1,6 +1,11 @@
 package main
 
-import "shelfstream/internal/demo/pages"
+import (
+	"strings"
+
+	"shelfstream/internal/demo/pages"
+	"shelfstream/internal/testenv"
+)
 
 // Where the demo's sites are if nobody else is there.
 const (
@@ -43,4 +48,12 @@ func (s *demoSites) close() {
 			_ = site.Close() // it may be closed already
 		}
 	}
+}
+
+// chooseAdmin takes a free port for -admin host:0, so that the page's address can be printed.
+func (o *demoOptions) chooseAdmin() (err error) {
+	if strings.HasSuffix(o.admin, ":0") {
+		o.admin, err = testenv.FreeAddr()
+	}
+	return err
 }

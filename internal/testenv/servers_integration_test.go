@@ -227,7 +227,7 @@ func TestProxyBreaksADatabaseConnection(t *testing.T) {
 
 func TestChromiumLeavesNothing(t *testing.T) {
 	ctx := deadline(t, 2*time.Minute)
-	dir, err := os.MkdirTemp("", "tmp") // a short name
+	dir, err := os.MkdirTemp("", "tmp") //nolint:usetesting // the browser needs a short name
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	t.Setenv("TMPDIR", dir)
