@@ -19,6 +19,23 @@ type Report struct {
 	Ready    bool     `json:"ready"`
 	NotReady []string `json:"not_ready,omitempty"`
 	Stages   []Stage  `json:"stages"`
+	// Incidents are the open ones of the whole pipeline, those to look at first first.
+	Incidents []OpenIncident `json:"incidents,omitempty"`
+}
+
+// OpenIncident is what is wrong of one cause at one place, in short.
+type OpenIncident struct {
+	ID       string    `json:"id"`
+	Severity string    `json:"severity"` // critical, error or warning
+	Since    time.Time `json:"since"`
+	Link     string    `json:"link"` // whose: "source erp", "view product", "sink shop", "log"
+	What     string    `json:"what"`
+	// Count is how many records or products it holds back, or how many tries have failed.
+	Count int64 `json:"count"`
+	// By has taken it on; empty: nobody yet.
+	By string `json:"by,omitempty"`
+	// Behind is the incident that it follows from; may be empty.
+	Behind string `json:"behind,omitempty"`
 }
 
 // Lag is the stage's lag: of its positions the largest time, and the sum of the records; -1 if none is known.

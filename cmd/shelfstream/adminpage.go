@@ -25,14 +25,25 @@ func (a *app) trail() *audit.Trail {
 	return a.audit
 }
 
+// noteWithin is how long somebody waits for what they did to be noted.
+const noteWithin = 5 * time.Second
+
+// note keeps what somebody did. While the log does not answer only the process's own log has it, and the incident that was taken on: nobody is to wait for that.
+func (a *app) note(ctx context.Context, e audit.Entry) error {
+	if a.alerts.alone.Down() {
+		a.log.WarnContext(ctx, "the audit topic does not have this, as the log does not answer", "who", e.Who, "action", e.Action, "target", e.Target)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, noteWithin)
+	defer cancel()
+	return a.trail().Add(ctx, e)
+}
+
 // people gives the page who may do what, and what they can do.
 func (a *app) people(cfg *web.Config) {
-	cfg.Self, cfg.Flow = a.worker, a.cfg.flow()
-	cfg.Users, cfg.Open = a.cfg.users(), a.cfg.Admin.Open
-	if p := a.cfg.Admin.Proxy; p != nil {
-		cfg.Proxy = &login.Proxy{Header: p.Header, Trusted: p.Networks(), Role: login.Role(p.Role)}
-	}
-	cfg.Audit, cfg.AuditLast = a.trail().Add, a.trail().Last
+	a.visitors(cfg)
+	cfg.Flow = a.cfg.flow()
+	cfg.Audit, cfg.AuditLast = a.note, a.trail().Last
 	cfg.Timings = []web.Timing{
 		{Metric: "shelfstream_transform_step_seconds", Label: "view", Kind: status.KindTransform, Title: "view"},
 		{Metric: "shelfstream_sink_apply_seconds", Label: "sink", Kind: status.KindSink, Title: "sink"},
@@ -57,6 +68,7 @@ func (a *app) watched(cfg *web.Config) {
 		func() <-chan struct{} { return a.watching.roster.Changed() },
 		func() <-chan struct{} { return a.watching.book.Changed() },
 		func() <-chan struct{} { return a.watching.keeper.Changed() },
+		func() <-chan struct{} { return a.alerts.alone.Changed() },
 	}
 	cfg.Workers = func() []web.Worker {
 		var out []web.Worker
@@ -75,17 +87,41 @@ func (a *app) watched(cfg *web.Config) {
 	cfg.Exchanges = func(link string, n int, failedOnly bool) []exchange.Exchange {
 		return a.watching.book.Last(link, n, failedOnly)
 	}
-	cfg.Incidents = func() []web.Incident {
-		var out []web.Incident
-		for _, i := range a.watching.keeper.Incidents() {
-			out = append(out, incidentShown(&i))
-		}
-		return out
-	}
+	cfg.Incidents = func() []web.Incident { return incidentsShown(a.watching.keeper.Incidents()) }
 	cfg.Ack = func(ctx context.Context, id, by, note string) error { return a.watching.keeper.Ack(ctx, id, by, note) }
-	if len(a.cfg.Alerts.Policies) > 0 {
-		cfg.VerifyAck = func(query url.Values) (string, string, error) { return a.watching.signer.Verify(query, time.Now()) }
+	a.linked(cfg)
+}
+
+// linked gives the page the links of messages.
+func (a *app) linked(cfg *web.Config) {
+	if a.alerts.signer != nil {
+		cfg.VerifyAck = func(query url.Values) (string, string, error) { return a.alerts.signer.Verify(query, time.Now()) }
 	}
+}
+
+// visitors gives the page who may look and act.
+func (a *app) visitors(cfg *web.Config) {
+	cfg.Self, cfg.Users, cfg.Open = a.worker, a.cfg.users(), a.cfg.Admin.Open
+	if p := a.cfg.Admin.Proxy; p != nil {
+		cfg.Proxy = &login.Proxy{Header: p.Header, Trusted: p.Networks(), Role: login.Role(p.Role)}
+	}
+}
+
+// withoutLog gives a page what there is before the log has answered: what this process finds alone. What is done there is in the process's log only.
+func (a *app) withoutLog(cfg *web.Config) {
+	a.visitors(cfg)
+	a.linked(cfg)
+	cfg.Changed = []func() <-chan struct{}{a.alerts.alone.Changed}
+	cfg.Incidents = func() []web.Incident { return incidentsShown(a.alerts.alone.Incidents()) }
+	cfg.Ack = func(_ context.Context, id, by, note string) error { return a.alerts.alone.Ack(id, by, note) }
+}
+
+func incidentsShown(all []incident.Incident) []web.Incident {
+	var out []web.Incident
+	for n := range all {
+		out = append(out, incidentShown(&all[n]))
+	}
+	return out
 }
 
 // incidentShown is an incident in the page's words.

@@ -64,7 +64,8 @@ type app struct {
 	worker      string             // this process's name; of one that runs stages
 	recorder    *exchange.Recorder // nil unless it runs stages
 	audit       *audit.Trail
-	watching    *watch // nil unless it runs stages
+	alerts      *alerts // nil unless it runs stages
+	watching    *watch  // nil unless it runs stages
 
 	closers []func(ctx context.Context) error // what was opened last is closed first
 }
@@ -89,11 +90,6 @@ func openApp(ctx context.Context, cfg *pipeline, log *slog.Logger, r role) (_ *a
 	}
 	if err := a.openClient(ctx, r); err != nil {
 		return nil, err
-	}
-	if r != roleTool {
-		if err := a.openRecorder(); err != nil {
-			return nil, err
-		}
 	}
 	return a, a.openRegistry(ctx, r)
 }
@@ -152,6 +148,10 @@ func (a *app) openClient(ctx context.Context, r role) error {
 	}
 	a.onClose(func(context.Context) error { return a.client.Close() })
 	if r != roleTool {
+		a.worker = workerName()
+		if err := errors.Join(a.openRecorder(), a.openAlerts()); err != nil {
+			return err
+		}
 		return a.awaitBrokers(ctx, r)
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)

@@ -24,10 +24,12 @@ func (a *app) awaitBrokers(ctx context.Context, r role) error {
 	a.log.Warn("the brokers do not answer; waiting for them", "brokers", a.brokers, "error", err)
 	page := &brokersPage{since: time.Now()}
 	page.say(err)
-	closePage, err := a.openPage(ctx, page.stages(a.cfg, r))
+	stages := page.stages(a.cfg, r)
+	closePage, err := a.openPage(ctx, stages)
 	if err != nil {
 		return err
 	}
+	endAlone := a.waitAlone(ctx, page, stages)
 	err = retry.Backoff{Base: 200 * time.Millisecond, Max: 2 * time.Second}.Do(ctx, func(ctx context.Context) error {
 		err := a.reachBrokers(ctx)
 		if err != nil {
@@ -38,7 +40,26 @@ func (a *app) awaitBrokers(ctx context.Context, r role) error {
 	if err == nil {
 		a.log.Info("the brokers answer")
 	}
+	endAlone()
 	return errors.Join(endedOr(ctx, err), closePage())
+}
+
+// waitAlone has people told of brokers that do not answer, until the function returned is called.
+func (a *app) waitAlone(ctx context.Context, page *brokersPage, stages []status.Reporter) (end func()) {
+	a.alerts.watch(func() []status.Stage {
+		out := make([]status.Stage, len(stages))
+		for i, s := range stages {
+			out[i] = s.Status()
+		}
+		return out
+	}, page.quiet)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- a.alerts.alone.Run(ctx) }()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // endedOr is the context's error if it has ended: what broke, broke because of that.
@@ -60,9 +81,11 @@ func (a *app) openPage(ctx context.Context, stages []status.Reporter) (closePage
 	if a.cfg.Admin.Off() {
 		return func() error { return nil }, nil
 	}
-	s, err := web.NewServer(web.Config{
+	cfg := web.Config{
 		Pipeline: a.cfg.Name, Version: version, Listen: a.cfg.Admin.Listen, Zone: a.cfg.Zone, Gatherer: a.metrics, Reporters: stages, Redact: a.cfg.Redact, Logger: a.log,
-	})
+	}
+	a.withoutLog(&cfg)
+	s, err := web.NewServer(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +109,17 @@ func (b *brokersPage) say(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = asList("the brokers", err)
+}
+
+// quiet is for how long the brokers have not answered.
+func (b *brokersPage) quiet() (time.Duration, bool, *fault.Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var why *fault.Fault
+	if len(b.faults) > 0 {
+		why = b.faults[0]
+	}
+	return time.Since(b.since), false, why
 }
 
 // stages stand for those that the process is going to run.

@@ -71,12 +71,35 @@ func printStatus(out io.Writer, r *status.Report) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := printOpen(out, r); err != nil {
+		return err
+	}
 	for i := range r.Stages {
 		if err := printStage(out, &r.Stages[i], r.At); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// printOpen prints the open incidents, a line each.
+func printOpen(out io.Writer, r *status.Report) error {
+	if len(r.Incidents) == 0 {
+		return nil
+	}
+	_, _ = io.WriteString(out, "\nincidents ('shelfstream incidents ID' says what to do)\n")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, i := range r.Incidents {
+		who := "nobody has it"
+		switch {
+		case i.By != "":
+			who = i.By + " has it"
+		case i.Behind != "":
+			who = "follows from " + i.Behind
+		}
+		row(w, "  "+i.ID, strings.ToUpper(i.Severity), "for "+status.Duration(r.At.Sub(i.Since)), i.Link+": "+oneLine.Replace(i.What), status.Count(i.Count), who)
+	}
+	return w.Flush()
 }
 
 func printStage(out io.Writer, s *status.Stage, now time.Time) error {

@@ -16,7 +16,6 @@ import (
 	"shelfstream/status/escalate"
 	"shelfstream/status/exchange"
 	"shelfstream/status/incident"
-	"shelfstream/status/notify"
 	"shelfstream/status/roster"
 )
 
@@ -27,7 +26,7 @@ type watch struct {
 	book     *exchange.Book
 	roster   *roster.Roster
 	keeper   *incident.Keeper
-	signer   *notify.Signer // of the links in messages; nil: nobody is told
+	alone    *incident.Alone
 }
 
 // processKind is the kind of what is shown as a stage of a process, while something is wrong that is no stage's own.
@@ -44,7 +43,6 @@ func workerName() string {
 
 // openRecorder makes what takes the stages' exchanges in; they are written once the stages are served.
 func (a *app) openRecorder() (err error) {
-	a.worker = workerName()
 	a.recorder, err = exchange.NewRecorder(exchange.Config{
 		Client: a.client, Topic: exchange.Topic(a.cfg.Name), Replication: a.cfg.Log.Replication, Worker: a.worker, Mask: a.cfg.Redact, Logger: a.log, Registerer: a.metrics,
 	})
@@ -62,7 +60,7 @@ func (a *app) exchanges() exchange.Log {
 // watch makes the status system of this process. admin is the address of its admin port, which may be empty.
 func (a *app) watch(stages []status.Reporter, version, admin string, started time.Time) (*watch, error) {
 	host, _, _ := strings.Cut(a.worker, "/")
-	w := &watch{recorder: a.recorder, book: exchange.NewBook(exchange.BookConfig{
+	w := &watch{recorder: a.recorder, alone: a.alerts.alone, book: exchange.NewBook(exchange.BookConfig{
 		Client: a.client, Topic: exchange.Topic(a.cfg.Name), Replication: a.cfg.Log.Replication, Logger: a.log,
 	})}
 	w.roster = roster.New(roster.Config{
@@ -74,29 +72,34 @@ func (a *app) watch(stages []status.Reporter, version, admin string, started tim
 		Client: a.client, Pipeline: a.cfg.Name, Replication: a.cfg.Log.Replication, Roster: w.roster, Rules: a.cfg.incidentRules(), Mask: a.cfg.Redact,
 		SessionTimeout: a.cfg.Log.SessionTimeout, Logger: a.log, Registerer: a.metrics,
 	}
+	keeper.Policies, keeper.Alone = a.alerts.policies, a.alerts.alone
+	if a.alerts.notifier != nil {
+		keeper.Notifier = a.alerts.notifier
+	}
 	var err error
 	if keeper.Expect, err = a.cfg.expectations(); err != nil {
 		return nil, err
 	}
-	if len(a.cfg.Alerts.Policies) > 0 {
-		if w.signer, err = alertSigner(a.cfg.Pipeline); err != nil {
-			return nil, err
-		}
-		if keeper.Policies, err = alertPolicies(a.cfg.Pipeline); err != nil {
-			return nil, err
-		}
-		if keeper.Notifier, err = alertNotifier(a.cfg.Pipeline, notify.Config{Signer: w.signer, Exchanges: a.recorder, Worker: a.worker, Logger: a.log}); err != nil {
-			return nil, err
-		}
-	}
 	w.keeper, err = incident.NewKeeper(keeper)
+	a.alerts.watch(func() []status.Stage { return a.stagesNow(stages, w) }, w.quiet)
 	return w, err
+}
+
+// quiet is for how long the log has neither taken this process's report nor let incidents be kept.
+func (w *watch) quiet() (time.Duration, bool, *fault.Fault) {
+	written, everWritten := w.roster.Quiet()
+	kept, everKept := w.keeper.Quiet()
+	why := w.roster.Fault()
+	if why == nil {
+		why = w.keeper.Fault()
+	}
+	return max(written, kept), everWritten && everKept, why
 }
 
 // run keeps it going until ctx ends.
 func (w *watch) run(ctx context.Context) {
 	var wait sync.WaitGroup
-	for _, part := range []func(context.Context) error{w.recorder.Run, w.book.Run, w.roster.Run, w.keeper.Run} {
+	for _, part := range []func(context.Context) error{w.recorder.Run, w.book.Run, w.roster.Run, w.keeper.Run, w.alone.Run} {
 		wait.Go(func() { _ = part(ctx) }) // they end with ctx, and tell of trouble by Fault
 	}
 	wait.Wait()

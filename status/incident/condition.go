@@ -36,6 +36,20 @@ type condition struct {
 	blocks bool
 	// follows says of what trouble it may come.
 	follows follows
+	// name is what its incident is named by, so that every process finds the same name; zero: by when it is opened.
+	name time.Time
+}
+
+func (c *condition) named(now time.Time) time.Time {
+	if c.name.IsZero() {
+		return now
+	}
+	return c.name
+}
+
+// lingers says whether it may be what a log leaves that did not answer, and will be over soon: who waits between two tries still says what was.
+func (c *condition) lingers() bool {
+	return c.link == LinkLog || c.link == LinkRegistry || c.follows != ofNothing || c.cause == "" || c.cause == fault.Unexpected
 }
 
 // follows says where to look for the trouble that a condition comes of.

@@ -20,6 +20,11 @@ type Input struct {
 	Missing []Missing
 	// Unasked are the links of expectations of which is not known whether they are met.
 	Unasked map[string]bool
+	// Away is when the log was last found not to answer; zero: never. What may come of that waits for Rules.After.
+	Away time.Time
+	// alone is the condition of a log that does not answer, own that there is nobody's report but this process's own: what its stages say of the log is in alone.
+	alone *condition
+	own   bool
 	// Now is the present. It should carry a monotonic clock, as time.Now does.
 	Now time.Time
 }
@@ -28,6 +33,7 @@ type Input struct {
 func (r *Rules) Look(prev *State, in Input) *State {
 	r.defaults()
 	next := prev.clone()
+	next.notLater(in.Now)
 	sc := r.survey(&next.memory, in.Workers, in.Now)
 	open := next.open()
 	cs := r.conditions(sc, open, &in)
@@ -44,7 +50,7 @@ func (r *Rules) Look(prev *State, in Input) *State {
 		if !ok {
 			since = in.Now
 		}
-		if in.Now.Sub(since) < c.wait || r.rootPending(cs, open, c) {
+		if in.Now.Sub(since) < c.wait || r.rootPending(cs, open, c) || c.lingers() && !in.Away.IsZero() && in.Now.Sub(in.Away) < r.After {
 			pending[key] = since
 			continue
 		}
@@ -83,6 +89,12 @@ func (r *Rules) conditions(sc *scene, open map[string]*Incident, in *Input) cond
 	for _, m := range in.Missing {
 		cs.add(m.condition())
 	}
+	if in.own {
+		maps.DeleteFunc(cs, func(_ string, c *condition) bool { return c.link == LinkLog })
+	}
+	if in.alone != nil {
+		cs.add(in.alone)
+	}
 	cs.bound(r, open)
 	return cs
 }
@@ -106,7 +118,7 @@ func (i *Incident) renew(c *condition, now time.Time) {
 // begin opens an incident, or the one again that was there a moment ago.
 func (s *State) begin(r *Rules, c *condition, now time.Time) *Incident {
 	for _, i := range s.Incidents {
-		if i.Key == c.key && !i.Open() && since(i.Resolved, now) <= r.Flap {
+		if i.Key == c.key && !i.Open() && now.Sub(i.Resolved) <= r.Flap {
 			i.Resolved, i.Freed = time.Time{}, time.Time{}
 			i.Acked, i.By, i.Note = time.Time{}, "", "" // it was taken on as what was over
 			i.Flaps++
@@ -116,12 +128,12 @@ func (s *State) begin(r *Rules, c *condition, now time.Time) *Incident {
 		}
 	}
 	i := &Incident{Key: c.key, Opened: now.UTC().Round(time.Millisecond)}
-	if !c.first.IsZero() && c.first.Before(i.Opened) && since(c.first, now) < r.Flap {
+	if !c.first.IsZero() && c.first.Before(i.Opened) && now.Sub(c.first) < r.Flap {
 		i.Opened = c.first.UTC()
 	}
 	i.renew(c, now)
 	for salt := 0; i.ID == "" || s.Incidents[i.ID] != nil; salt++ {
-		i.ID = idOf(c.key, now, salt)
+		i.ID = idOf(c.key, c.named(now), salt)
 	}
 	i.note(now, "opened: "+c.what, "")
 	if s.Incidents == nil {
@@ -158,15 +170,12 @@ func (r *Rules) end(s *State, sc *scene, i *Incident, in *Input) {
 	delete(s.memory.missing, i.ID)
 	i.Resolved = in.Now.UTC().Round(time.Millisecond)
 	i.Behind = ""
-	what := "resolved by itself, after " + status.Duration(since(i.Opened, in.Now))
+	what := "resolved by itself, after " + status.Duration(in.Now.Sub(i.Opened))
 	if !r.known(i.Link) {
 		what = "resolved: the configuration has no " + i.Link + " any more"
 	}
 	i.note(in.Now, what, "")
 }
-
-// since is how long ago a time was that was written down, perhaps by a clock that went ahead: never less than nothing.
-func since(t, now time.Time) time.Duration { return max(0, now.Sub(t)) }
 
 // rootPending says whether what a condition may come of shows, and is no incident yet: it is waited for.
 func (r *Rules) rootPending(cs conditions, open map[string]*Incident, c *condition) bool {
@@ -216,7 +225,7 @@ func (r *Rules) inhibit(s *State, cs conditions, now time.Time) {
 		}
 		if behind == "" && i.Behind != "" {
 			// What it followed from is over: it may take its time to be over too.
-			if root := s.Incidents[i.Behind]; root != nil && (root.Open() || since(root.Resolved, now) < r.After) {
+			if root := s.Incidents[i.Behind]; root != nil && (root.Open() || now.Sub(root.Resolved) < r.After) {
 				behind = i.Behind
 			}
 		}

@@ -21,6 +21,7 @@ type scenery struct {
 	workers map[string]*Worker
 	missing []Missing
 	unasked map[string]bool
+	away    time.Time
 	silent  map[string]bool // workers that send no report any more
 }
 
@@ -65,7 +66,7 @@ func (sc *scenery) pass(d time.Duration) {
 	sc.t.Helper()
 	for range int(d / time.Second) {
 		sc.now = sc.now.Add(time.Second)
-		in := Input{Now: sc.now, Missing: sc.missing, Unasked: sc.unasked}
+		in := Input{Now: sc.now, Missing: sc.missing, Unasked: sc.unasked, Away: sc.away}
 		var names []string
 		for name := range sc.workers {
 			names = append(names, name)
@@ -452,4 +453,36 @@ func TestLinkLeft(t *testing.T) {
 	sc.rules.Links = []string{"source erp"}
 	sc.pass(20 * time.Second)
 	sc.want()
+}
+
+// TestClockGoesBackWhileBehind: what waited behind trouble that is over is let go in time, also by a keeper whose clock is a day behind that of the one before.
+func TestClockGoesBackWhileBehind(t *testing.T) {
+	sc := newScenery(t)
+	sc.rules.Lag = time.Minute
+	erp, shop := sc.stage("a", status.KindCapture, "erp"), sc.stage("a", status.KindSink, "shop")
+	sc.fail(erp, "postgres.unreachable", "no answer")
+	erp.Attempt = 5
+	shop.Positions = []status.Position{{Name: "product/0", LagSeconds: 100}}
+	sc.pass(15 * time.Second)
+	sc.heal(erp)
+	sc.pass(15 * time.Second)
+	sc.want("sink shop pipeline.lag 1 behind source erp")
+	sc.state.memory = memory{}
+	sc.now = sc.now.Add(-24 * time.Hour)
+	sc.pass(3 * time.Minute)
+	sc.want("sink shop pipeline.lag 1")
+}
+
+// TestLingers: what may be left of a log that was away is an incident only if it is there for longer than that; what has nothing to do with it is one at once.
+func TestLingers(t *testing.T) {
+	sc := newScenery(t)
+	sc.away = sc.now
+	view, shop := sc.stage("a", status.KindTransform, "product"), sc.stage("a", status.KindSink, "shop")
+	sc.fail(view, "kafka.unreachable", "no broker")
+	sc.fail(shop, "mysql.unreachable", "refused")
+	view.Attempt, shop.Attempt = 5, 5
+	sc.pass(time.Minute)
+	sc.want("sink shop mysql.unreachable 5")
+	sc.pass(2 * time.Minute)
+	sc.want("sink shop mysql.unreachable 5", "log kafka.unreachable 5")
 }

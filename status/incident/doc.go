@@ -54,9 +54,24 @@
 // machine's that goes ahead: a time in the future is taken for now, so that a timer starts anew at worst, and never waits for the clock to catch up. Whether a worker is silent is told by
 // when the keeper last saw a new report of it, not by the time in the report.
 //
-// # What this does not tell
+// # While the log does not answer
 //
-// While the log itself does not answer nobody is elected, nothing can be written down, and so nobody is told: that needs a watch from outside (deploy has Prometheus rules for it).
+// Nobody is elected then, and nothing can be written down. So each process that has had no answer for Rules.Alone (it writes every few seconds; or it keeps, and what it writes is not taken)
+// goes on with what it knows itself: its own stages' reports, the same Rules.Look, the same policies and notifier, and its state in memory and in a file of state.dir (Alone). The order of events is
+// the keeper's: intend, send, tell, with the file for the topic. So a process that is started again tells nobody twice, but for what it was just sending. A file that cannot be written
+// keeps nothing from being told.
+//
+//   - It tells of one incident only: the log does not answer. All else that its stages report waits behind that one: it is shown on the process's page, and is the keeper's when the log is back.
+//   - Each process may tell. They know nothing of each other, so a person may hear of an outage once from each process. The incident's ID is made of the pipeline and the ten minutes in which the log fell silent,
+//     so the copies have the same incident and the same Message.ID, unless processes lost the log on both sides of such a border.
+//   - It is taken on in the process whose page or link is used, in memory and file, at once. The others go on. What is done on a page meanwhile is in the process's own log, and not in the audit topic.
+//   - When the log has answered for Rules.Calm, those who were told by this process get the all-clear from it. A process that was started while the log was away waits for the log's first answer
+//     before it takes an outage for over.
+//   - The keeper goes on with its own state, which has no such incident. What may be left of the outage in the stages' reports (a stage that waits between two tries, silence, lag) must outlast it by
+//     Rules.After before the keeper makes an incident of it. A keeper in a process that was started after the outage does not know of it.
+//   - Processes of one role on one machine with one state.dir share a file: the one that wrote last is remembered.
+//
+// If the process itself is gone with the log, nobody is left to tell: that needs a watch from outside (deploy has Prometheus rules for it).
 //
 // # Never in the way
 //

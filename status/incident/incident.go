@@ -15,7 +15,7 @@ const (
 	CauseGone    fault.Cause = "pipeline.gone"    // a worker has ended without a word, and nobody has taken its stage over
 	CauseMissing fault.Cause = "pipeline.missing" // an expectation is not met
 	CauseOthers  fault.Cause = "pipeline.others"  // too many causes at one link to show each
-	CauseLogDown fault.Cause = "kafka.down"       // the log does not answer the keeper
+	CauseLogDown fault.Cause = "kafka.down"       // the log does not answer a process
 )
 
 // Links that are nobody's in particular.
@@ -107,6 +107,19 @@ func (i *Incident) note(at time.Time, what, by string) {
 	if len(i.Log) > firstEvents+newestEvents {
 		i.Log = slices.Delete(i.Log, firstEvents, len(i.Log)-newestEvents)
 	}
+}
+
+// take notes that somebody has taken it on; nothing is left to take on of what is over.
+func (i *Incident) take(by, note string, now time.Time) {
+	if !i.Open() {
+		return
+	}
+	i.Acked, i.By, i.Note = now.UTC().Round(time.Millisecond), by, note
+	what := "taken on"
+	if note != "" {
+		what += ": " + shorten(note)
+	}
+	i.note(now, what, by)
 }
 
 // clone is a copy that shares nothing that either of them changes.

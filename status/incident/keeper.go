@@ -39,6 +39,8 @@ type KeeperConfig struct {
 	// Policies say whom to tell, and Notifier tells them; nil: nobody is told.
 	Policies *escalate.Policies
 	Notifier Notifier
+	// Alone tells people while the log does not answer; nil: nobody does. Its incidents are shown with the keeper's.
+	Alone *Alone
 	// Mask hides secrets in what is kept; nil: there are none.
 	Mask func(string) string
 	// Every is how often it looks; 0 means a second.
@@ -61,6 +63,9 @@ type Keeper struct {
 	reading atomic.Pointer[fault.Fault]
 	keeping atomic.Pointer[fault.Fault]
 	sender  *sender
+	teller  *teller
+	pulse   status.Pulse // of keeping: by this process, or by another as far as the group knows
+	member  atomic.Int32 // 0 between generations, else one of the two below
 	newest  *newest
 
 	mu    sync.Mutex
@@ -96,6 +101,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if k.metrics, err = newMetrics(cfg.Registerer, cfg.Pipeline); err != nil {
 		return nil, fmt.Errorf("register metrics of incidents: %w", err)
 	}
+	k.teller = &teller{pipeline: cfg.Pipeline, policies: cfg.Policies, sender: k.sender, mask: cfg.Mask, count: k.metrics.message}
 	return k, nil
 }
 
@@ -103,6 +109,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 func (k *Keeper) Run(ctx context.Context) error {
 	process, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
+	k.pulse.Begin()
 	var wait sync.WaitGroup
 	wait.Go(func() { k.forever(ctx, &k.reading, "the incidents cannot be read; the data goes on", k.follow) })
 	wait.Go(func() {
@@ -179,10 +186,16 @@ func (k *Keeper) elect(ctx, process context.Context, well func()) error {
 	group := kafka.GroupConfig{ID: k.cfg.Pipeline + ".keeper", Topics: []string{topic}, SessionTimeout: k.cfg.SessionTimeout}
 	return k.cfg.Client.RunGroup(ctx, group, func(ctx context.Context, gen kafka.Generation) error {
 		well()
+		k.pulse.Beat() // whatever the role: somebody has been elected
 		if len(gen.Assignment[topic]) == 0 {
+			k.member.Store(standsBy)
+			defer k.member.Store(0)
+			defer k.pulse.Beat()
 			<-ctx.Done()
 			return nil
 		}
+		k.member.Store(keeps)
+		defer k.member.Store(0)
 		k.metrics.keeping.Set(1)
 		defer k.metrics.keeping.Set(0)
 		err := k.keep(ctx, process)
@@ -204,15 +217,61 @@ func (k *Keeper) Fault() *fault.Fault {
 // Changed is closed when an incident is new or different. Take it before reading.
 func (k *Keeper) Changed() <-chan struct{} { return k.news.Changed() }
 
-// Incidents are all that are kept, the open ones first.
-func (k *Keeper) Incidents() []Incident {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.shelf.list()
+// What this process's part in the election is.
+const (
+	standsBy = 1 // another process keeps
+	keeps    = 2
+)
+
+// electionTakes is how long it may take until somebody is elected: a keeper that was killed is missed by the group only then, and others are waited for.
+const electionTakes = time.Minute
+
+// Quiet is for how long this process has not seen incidents being kept, beyond what an election takes; ever says whether it has at all.
+func (k *Keeper) Quiet() (quiet time.Duration, ever bool) {
+	quiet, ever = k.pulse.Quiet()
+	switch k.member.Load() {
+	case standsBy:
+		return 0, ever
+	case keeps:
+		return quiet, ever
+	}
+	return max(0, quiet-electionTakes), ever
 }
 
-// Ack asks for an incident to be taken on. It returns when the request is written down; the incident shows it a moment later. The error is status.ErrNotFound if there is no such incident.
+// Incidents are all that are kept, and those of this process alone, the open ones first.
+func (k *Keeper) Incidents() []Incident {
+	own := k.cfg.Alone.Incidents()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	list := k.shelf.list()
+	if len(own) == 0 {
+		return list
+	}
+	open := map[string]bool{}
+	for n := range list {
+		open[list[n].Key] = open[list[n].Key] || list[n].Open()
+	}
+	for n := range own {
+		if !open[own[n].Key] { // else everybody knows it
+			list = append(list, own[n])
+		}
+	}
+	Sorted(list)
+	return list
+}
+
+// askWithin is how long a request may take to be written down.
+const askWithin = 10 * time.Second
+
+// Ack asks for an incident to be taken on. It returns when the request is written down; the incident shows it a moment later. One of this process alone is taken on at once, without
+// the log. The error is status.ErrNotFound if there is no such incident.
 func (k *Keeper) Ack(ctx context.Context, id, by, note string) error {
+	if err := k.cfg.Alone.Ack(id, by, note); !errors.Is(err, status.ErrNotFound) {
+		k.news.Tell()
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	k.mu.Lock()
 	_, ok := k.shelf.incidents[id]
 	k.mu.Unlock()

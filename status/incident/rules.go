@@ -26,6 +26,8 @@ type Rules struct {
 	Gone time.Duration
 	// After is for how long what followed from trouble may last after it: there is much to catch up; 0 means 2 minutes.
 	After time.Duration
+	// Alone is for how long the log may not answer a process before that tells people by itself; 0 means 30 s. Processes write every 5 s.
+	Alone time.Duration
 	// Keep is how many resolved incidents are kept at most, KeepFor for how long; 0 means 500, and 30 days.
 	Keep    int
 	KeepFor time.Duration
@@ -59,6 +61,7 @@ func (r *Rules) defaults() {
 		{&r.Silent, 2 * time.Minute},
 		{&r.Gone, 30 * time.Second},
 		{&r.After, 2 * time.Minute},
+		{&r.Alone, 30 * time.Second},
 		{&r.KeepFor, 30 * 24 * time.Hour},
 	} {
 		if *d.field <= 0 {

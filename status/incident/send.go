@@ -100,23 +100,3 @@ func (s *sender) wake() {
 	default:
 	}
 }
-
-// content is what a message says of the incidents that it is about.
-func (t *turn) content(b escalate.Batch) notify.Content {
-	var all []notify.Content
-	for n, id := range b.About {
-		i := t.state.Incidents[id]
-		if i == nil {
-			continue
-		}
-		all = append(all, notify.Content{
-			Pipeline: t.k.cfg.Pipeline, Incident: i.ID, Severity: string(i.Severity), Link: i.Link, Data: i.Data, Cause: string(i.Cause), Kind: string(i.Kind),
-			Where: i.Where, What: i.What, Fix: i.Fix, Command: i.Command, Worker: i.Worker, By: i.By, Note: i.Note, Count: i.Count, Samples: i.Samples,
-			Opened: i.Opened, Last: i.Last, Acked: i.Acked, Resolved: i.Resolved, Reason: b.Reasons[n],
-		})
-	}
-	if len(all) == 0 {
-		return notify.Content{Pipeline: t.k.cfg.Pipeline}
-	}
-	return notify.Sum(all)
-}

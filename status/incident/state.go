@@ -37,6 +37,13 @@ func (s *State) clone() *State {
 	return c
 }
 
+// notLater takes ends in the future, of a clock that went ahead, for now: what is timed by them begins anew at worst, and does not wait for the clock to catch up.
+func (s *State) notLater(now time.Time) {
+	for _, i := range s.Incidents {
+		i.Resolved = notAfter(i.Resolved, now)
+	}
+}
+
 // open are the incidents that are not resolved, by key.
 func (s *State) open() map[string]*Incident {
 	open := map[string]*Incident{}

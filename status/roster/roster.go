@@ -63,6 +63,7 @@ type Roster struct {
 	news    status.News
 	reading atomic.Pointer[fault.Fault]
 	writing atomic.Pointer[fault.Fault]
+	pulse   status.Pulse // of the topic: it took a report
 
 	mu      sync.Mutex
 	workers map[string]Worker // as the topic has them, this process too
@@ -91,6 +92,7 @@ func New(cfg Config) *Roster {
 // Run reports and reads until ctx ends, takes this process' report away, for which it waits two seconds at most, and returns nil. A log that cannot be
 // written or read shows in Fault and is tried again for ever.
 func (r *Roster) Run(ctx context.Context) error {
+	r.pulse.Begin()
 	var wait sync.WaitGroup
 	wait.Go(func() { r.read(ctx) })
 	wait.Go(func() { r.report(ctx) })
@@ -105,6 +107,9 @@ func (r *Roster) Fault() *fault.Fault {
 	}
 	return r.reading.Load()
 }
+
+// Quiet is for how long the log has taken no report of this process, which writes one every five times Config.Every; ever says whether it has at all.
+func (r *Roster) Quiet() (quiet time.Duration, ever bool) { return r.pulse.Quiet() }
 
 // Changed is closed when there is something new, which is about once a second while data flows. Take it before reading.
 func (r *Roster) Changed() <-chan struct{} { return r.news.Changed() }

@@ -162,6 +162,7 @@ func (r *Roster) reports(ctx context.Context, topic string, well func()) error {
 			}
 			late.Stop()
 			r.writing.Store(nil)
+			r.pulse.Beat()
 			well()
 			last, at = timeless, now
 		}

@@ -32,7 +32,16 @@ func (s *Server) Report() *status.Report {
 }
 
 func (s *Server) statusJSON(w http.ResponseWriter, _ *http.Request) {
-	s.json(w, http.StatusOK, s.Report())
+	m := s.now()
+	r := *m.Report
+	for _, i := range m.Incidents {
+		if i.Resolved.IsZero() {
+			r.Incidents = append(r.Incidents, status.OpenIncident{
+				ID: i.ID, Severity: i.Severity, Since: i.Opened, Link: i.Link, What: i.What, Count: i.Count, By: i.By, Behind: i.Behind,
+			})
+		}
+	}
+	s.json(w, http.StatusOK, &r)
 }
 
 // healthz fails only when a stage has ended for good: that is when starting the process again may help.
