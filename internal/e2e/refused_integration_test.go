@@ -61,8 +61,10 @@ func TestPageRefuses(t *testing.T) {
 	foreign := at(t, fmt.Sprintf(`<form method="post" action="%s/parked/retry"><input name="view" value="product"><input name="key" value="9001"><input name="csrf" value="%s"><button>A prize!</button></form>`, f.admin, html.EscapeString(mine)))
 	anna.open(foreign)
 	anna.click("button")
-	anna.sees("the refusal", "location.href.startsWith('"+f.admin+"')")
-	anna.reads("not possible")
+	anna.sees("the answer", "location.href.startsWith('"+f.admin+"') && document.querySelector('main h1')")
+	if h := js[string](anna, "document.querySelector('main h1').innerText"); h != "Not possible" {
+		t.Errorf("a form of another origin is answered with %q", h)
+	}
 	anna.album("foreign-origin")
 
 	anna.open(parked)

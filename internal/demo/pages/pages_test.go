@@ -109,7 +109,7 @@ func TestLedger(t *testing.T) {
 	if c := l.newest(0, 1)[0]; c.Pending() || c.Took() != 14*time.Millisecond {
 		t.Errorf("got %+v", c)
 	}
-	l.saw(nil, now.Add(time.Hour))
+	l.saw(map[int64]map[string]string{7: {"net_price": "120.0000"}}, now.Add(time.Minute))
 	if c := l.newest(0, 1)[0]; c.Took() != 14*time.Millisecond {
 		t.Error("what was seen once is counted again")
 	}
