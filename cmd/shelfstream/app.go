@@ -44,7 +44,7 @@ func (r role) alone() bool { return r == roleCapture || r == roleTransform || r 
 // How long things may take at the start and at the end.
 const (
 	reachWithin = 15 * time.Second
-	closeWithin = 4 * time.Second
+	closeWithin = 3 * time.Second
 )
 
 // app is what the stages of a process share. Close it after they have ended.

@@ -41,7 +41,7 @@ func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 	if a.watching, err = a.watch(reporters, p.version, address, time.Now()); err != nil {
 		return err
 	}
-	wait.Go(func() { a.watching.run(beside) })
+	wait.Go(func() { a.watching.run(ctx, beside) })
 	if admin != nil {
 		wait.Go(func() {
 			if err := admin.Run(beside); err != nil {

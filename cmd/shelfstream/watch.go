@@ -96,11 +96,15 @@ func (w *watch) quiet() (time.Duration, bool, *fault.Fault) {
 	return max(written, kept), everWritten && everKept, why
 }
 
-// run keeps it going until ctx ends.
-func (w *watch) run(ctx context.Context) {
+// run keeps it going until beside ends, which outlives the stages so that their end is reported and written down. The keeper, and who tells people without it, end with ctx as the
+// stages do: giving up a place in a group takes as long as theirs.
+func (w *watch) run(ctx, beside context.Context) {
 	var wait sync.WaitGroup
-	for _, part := range []func(context.Context) error{w.recorder.Run, w.book.Run, w.roster.Run, w.keeper.Run, w.alone.Run} {
-		wait.Go(func() { _ = part(ctx) }) // they end with ctx, and tell of trouble by Fault
+	for _, part := range []func(context.Context) error{w.keeper.Run, w.alone.Run} {
+		wait.Go(func() { _ = part(ctx) }) // they end with their contexts, and tell of trouble by Fault
+	}
+	for _, part := range []func(context.Context) error{w.recorder.Run, w.book.Run, w.roster.Run} {
+		wait.Go(func() { _ = part(beside) })
 	}
 	wait.Wait()
 }

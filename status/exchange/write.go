@@ -14,14 +14,14 @@ import (
 const (
 	// patience is how long a write may take before it is shown as trouble, lastWrite how long the end waits for what is left.
 	patience  = 10 * time.Second
-	lastWrite = 2 * time.Second
+	lastWrite = time.Second
 	// hourEvery is how often a link's counts are written while they change.
 	hourEvery = 10 * time.Second
 )
 
 // keepWriting writes until ctx ends and everything is merged, then once more.
 func (r *Recorder) keepWriting(ctx context.Context, merged <-chan struct{}) {
-	// What the end does not wait for any more ends two seconds after ctx.
+	// What the end does not wait for any more ends lastWrite after ctx.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWrite, stop) })()

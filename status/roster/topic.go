@@ -28,7 +28,7 @@ func topicSpec(name string, replication int) kafka.TopicSpec {
 
 // lastWrite is how long the end waits for the tombstone, patience how long a report may take before that is shown as trouble.
 const (
-	lastWrite = 2 * time.Second
+	lastWrite = time.Second
 	patience  = 10 * time.Second
 )
 
