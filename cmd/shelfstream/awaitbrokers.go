@@ -54,8 +54,11 @@ func (a *app) waitAlone(ctx context.Context, page *brokersPage, stages []status.
 		return out
 	}, page.quiet)
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- a.alerts.alone.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = a.alerts.alone.Run(ctx) // ends with ctx
+	}()
 	return func() {
 		cancel()
 		<-ended
