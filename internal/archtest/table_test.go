@@ -42,7 +42,7 @@ var table = []folder{
 	{path: "status/roster", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status"}, tests: stageTest},
 	{path: "status/incident", own: []string{"internal/fault", "internal/kafka", "internal/retry", "status", "status/exchange", "status/roster", "status/escalate", "status/notify"}, tests: stageTest},
 	{path: "status/escalate", own: []string{"internal/fault", "internal/retry", "status"}},
-	{path: "status/notify", own: []string{"internal/fault", "internal/retry", "status", "status/escalate", "status/exchange"}},
+	{path: "status/notify", own: []string{"internal/fault", "internal/retry", "status", "status/escalate", "status/exchange"}, tests: []string{"internal/testenv/mailbox"}},
 	{path: "status/audit", own: []string{"internal/fault", "internal/kafka", "internal/retry"}, tests: stageTest},
 	{path: "status/login"},
 	{path: "status/chart"},

@@ -31,6 +31,12 @@ func (w *world) start(stage string) *worker {
 	w.t.Helper()
 	admin, err := testenv.FreeAddr()
 	must(w.t, err)
+	return w.startAt(stage, admin)
+}
+
+// startAt is start with an admin port that is known before.
+func (w *world) startAt(stage, admin string) *worker {
+	w.t.Helper()
 	n := 1
 	for _, k := range w.workers {
 		if k.stage == stage {
@@ -40,8 +46,9 @@ func (w *world) start(stage string) *worker {
 	k := &worker{w: w, name: fmt.Sprintf("%s-%d", stage, n), stage: stage, admin: admin}
 	k.state = filepath.Join(w.dir, "state-"+k.name)
 	if stage == "sink" && !w.proxied {
-		k.shop, err = testenv.NewProxy(mariadb.Addr())
+		shop, err := testenv.NewProxy(mariadb.Addr())
 		must(w.t, err)
+		k.shop = shop
 		w.t.Cleanup(k.shop.Close)
 	}
 	k.again()
@@ -92,8 +99,33 @@ func (k *worker) env() []string {
 
 var web = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// report asks the worker for its status.
+// report asks a worker of one stage for its status.
 func (k *worker) report() (*status.Stage, error) {
+	all, err := k.stages()
+	if err == nil && len(all) != 1 {
+		err = fmt.Errorf("%d stages in the report of %s", len(all), k.name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// one is the only stage of a kind of a worker that runs several.
+func (k *worker) one(kind string) (*status.Stage, error) {
+	all, err := k.stages()
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Kind == kind {
+			return &all[i], nil
+		}
+	}
+	return nil, fmt.Errorf("no stage of the kind %s in the report of %s", kind, k.name)
+}
+
+func (k *worker) stages() ([]status.Stage, error) {
 	req, err := http.NewRequestWithContext(k.w.ctx, http.MethodGet, "http://"+k.admin+"/status.json", http.NoBody)
 	if err != nil {
 		return nil, err
@@ -104,13 +136,8 @@ func (k *worker) report() (*status.Stage, error) {
 	}
 	defer res.Body.Close()
 	var r status.Report
-	if err := json.NewDecoder(res.Body).Decode(&r); err != nil {
-		return nil, err
-	}
-	if len(r.Stages) != 1 {
-		return nil, fmt.Errorf("%d stages in the report of %s", len(r.Stages), k.name)
-	}
-	return &r.Stages[0], nil
+	err = json.NewDecoder(res.Body).Decode(&r)
+	return r.Stages, err
 }
 
 func (k *worker) words() string {

@@ -85,7 +85,7 @@ func readFault(topic string, err error) *fault.Fault {
 		return l[0]
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Cause: "status.unreadable", Where: "topic " + topic, What: "the record of exchanges cannot be read; the data goes on",
+		Class: fault.Environment, Cause: fault.StatusUnreadable, Where: "topic " + topic, What: "the record of exchanges cannot be read; the data goes on",
 		Fix: "see that the brokers run and that this user may read the topic", Err: err,
 	}
 }

@@ -200,7 +200,7 @@ func writeFault(topic string, err error) *fault.Fault {
 		return f
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Cause: "status.unwritable", Where: "topic " + topic, What: "the record of exchanges cannot be written; the data goes on",
+		Class: fault.Environment, Cause: fault.StatusUnwritable, Where: "topic " + topic, What: "the record of exchanges cannot be written; the data goes on",
 		Fix: "see that the brokers run and that this user may write the topic", Err: err,
 	}
 }

@@ -111,9 +111,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer giveUp()
 	k.pulse.Begin()
 	var wait sync.WaitGroup
-	wait.Go(func() { k.forever(ctx, &k.reading, "the incidents cannot be read; the data goes on", k.follow) })
 	wait.Go(func() {
-		k.forever(ctx, &k.keeping, "the incidents cannot be kept, and nobody is told of them; the data goes on", func(ctx context.Context, well func()) error {
+		k.forever(ctx, &k.reading, fault.StatusUnreadable, "the incidents cannot be read; the data goes on", k.follow)
+	})
+	wait.Go(func() {
+		k.forever(ctx, &k.keeping, fault.StatusUnwritable, "the incidents cannot be kept, and nobody is told of them; the data goes on", func(ctx context.Context, well func()) error {
 			return k.elect(ctx, process, well)
 		})
 	})
@@ -126,7 +128,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // forever runs fn again and again, and shows what it ended with until well is called.
-func (k *Keeper) forever(ctx context.Context, shown *atomic.Pointer[fault.Fault], what string, fn func(ctx context.Context, well func()) error) {
+func (k *Keeper) forever(ctx context.Context, shown *atomic.Pointer[fault.Fault], cause fault.Cause, what string, fn func(ctx context.Context, well func()) error) {
 	back := retry.Backoff{Base: 500 * time.Millisecond, Max: 10 * time.Second}
 	for attempt := 0; ; attempt++ {
 		err := k.cfg.Client.EnsureTopics(ctx, topicSpecs(k.cfg.Pipeline, k.cfg.Replication)...)
@@ -140,7 +142,7 @@ func (k *Keeper) forever(ctx context.Context, shown *atomic.Pointer[fault.Fault]
 			return
 		}
 		if !errors.Is(err, kafka.ErrFenced) { // another keeper has taken over, as it should
-			shown.Store(k.faultOf(what, err))
+			shown.Store(k.faultOf(cause, what, err))
 			k.cfg.Logger.Warn("incidents: trying again", "error", err)
 			k.news.Tell()
 		}
@@ -150,12 +152,12 @@ func (k *Keeper) forever(ctx context.Context, shown *atomic.Pointer[fault.Fault]
 	}
 }
 
-func (k *Keeper) faultOf(what string, err error) *fault.Fault {
+func (k *Keeper) faultOf(cause fault.Cause, what string, err error) *fault.Fault {
 	if l := fault.All(err); len(l) > 0 {
 		return l[0]
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Cause: "status.unwritable", Where: "topic " + Topic(k.cfg.Pipeline), What: what, Err: err,
+		Class: fault.Environment, Cause: cause, Where: "topic " + Topic(k.cfg.Pipeline), What: what, Err: err,
 		Fix: "see that the brokers run and that this user may read and write the topics " + Topic(k.cfg.Pipeline) + " and " + RequestsTopic(k.cfg.Pipeline),
 	}
 }

@@ -43,7 +43,7 @@ type Rules struct {
 
 func (r *Rules) defaults() {
 	if r.Lookup == nil {
-		r.Lookup = catalogue()
+		r.Lookup = fault.Lookup
 	}
 	if r.Tries <= 0 {
 		r.Tries = 5
@@ -67,18 +67,6 @@ func (r *Rules) defaults() {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
-	}
-}
-
-// catalogue is fault's, indexed.
-func catalogue() func(fault.Cause) (fault.Entry, bool) {
-	known := map[fault.Cause]fault.Entry{}
-	for _, e := range fault.Catalogue() {
-		known[e.Cause] = e
-	}
-	return func(c fault.Cause) (fault.Entry, bool) {
-		e, ok := known[c]
-		return e, ok
 	}
 }
 

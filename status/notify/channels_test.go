@@ -120,12 +120,12 @@ func TestWhatWebServersAnswer(t *testing.T) {
 		calls   int32
 	}{
 		{"/ok", 5 * time.Second, "", 1},
-		{"/500", 5 * time.Second, CauseBusy, 1},
-		{"/429", 5 * time.Second, CauseThrottled, 1},
+		{"/500", 5 * time.Second, fault.ChannelBusy, 1},
+		{"/429", 5 * time.Second, fault.ChannelThrottled, 1},
 		{"/soon", 5 * time.Second, "", 2},
-		{"/404", 5 * time.Second, CauseRefused, 1},
-		{"/moved", 5 * time.Second, CauseRefused, 1},
-		{"/slow", 100 * time.Millisecond, CauseTimeout, 1},
+		{"/404", 5 * time.Second, fault.ChannelRefused, 1},
+		{"/moved", 5 * time.Second, fault.ChannelRefused, 1},
+		{"/slow", 100 * time.Millisecond, fault.ChannelTimeout, 1},
 	} {
 		calls.Store(0)
 		_, err := webhook(t, WebhookConfig{Name: "chat", URL: server.URL + c.path, Timeout: c.timeout}).Send(context.Background(), "", opened, down())
@@ -146,7 +146,7 @@ func TestAWebServerThatIsDown(t *testing.T) {
 	address := "http://127.0.0.1:" + strconv.Itoa(closedPort(t)) + "/T0/secret"
 	_, err := webhook(t, WebhookConfig{Name: "chat", URL: address, Timeout: 5 * time.Second}).Send(context.Background(), "", opened, down())
 	var f *fault.Fault
-	if !errors.As(err, &f) || f.Cause != CauseUnreachable || strings.Contains(err.Error(), "secret") {
+	if !errors.As(err, &f) || f.Cause != fault.ChannelUnreachable || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
 }
@@ -193,12 +193,12 @@ func TestCommand(t *testing.T) {
 		said  string
 	}{
 		{"taken", []string{"sh", "-c", `cat > "$OUT"; env >> "$OUT"`}, "", ""},
-		{"exit code", []string{"sh", "-c", "echo no credit >&2; exit 7"}, CauseCommand, "exit status 7: no credit"},
-		{"not there", []string{filepath.Join(dir, "nothing")}, CauseCommand, "cannot be started"},
-		{"hangs with a child", []string{"sh", "-c", `sleep 600 & echo $! > "$PID"; wait`}, CauseTimeout, "was killed"},
+		{"exit code", []string{"sh", "-c", "echo no credit >&2; exit 7"}, fault.ChannelCommand, "exit status 7: no credit"},
+		{"not there", []string{filepath.Join(dir, "nothing")}, fault.ChannelCommand, "cannot be started"},
+		{"hangs with a child", []string{"sh", "-c", `sleep 600 & echo $! > "$PID"; wait`}, fault.ChannelTimeout, "was killed"},
 	} {
 		timeout := 5 * time.Second
-		if c.cause == CauseTimeout {
+		if c.cause == fault.ChannelTimeout {
 			timeout = 500 * time.Millisecond
 		}
 		_, err := NewCommand(CommandConfig{Name: "pager", Run: c.run, Env: map[string]string{"OUT": out, "PID": pid}, Timeout: timeout}).Send(context.Background(), "+47", opened, down())

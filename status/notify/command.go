@@ -39,7 +39,7 @@ func (*Command) Kind() string { return "command" }
 func (s *Command) Send(ctx context.Context, to string, m escalate.Message, c Content) (int64, error) {
 	body, err := json.Marshal(payload(to, m, &c))
 	if err != nil {
-		return 0, s.fault(CauseCommand, "the message cannot be written as JSON", err, "")
+		return 0, s.fault(fault.ChannelCommand, "the message cannot be written as JSON", err, "")
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
@@ -58,11 +58,11 @@ func (s *Command) Send(ctx context.Context, to string, m escalate.Message, c Con
 	case err == nil || errors.Is(err, exec.ErrWaitDelay):
 		return int64(len(body)), nil
 	case ctx.Err() != nil:
-		return 0, s.fault(CauseTimeout, "the program did not end in "+s.cfg.Timeout.String()+" and was killed", said.err(), "find out what it waits for, or give it more time with 'timeout'")
+		return 0, s.fault(fault.ChannelTimeout, "the program did not end in "+s.cfg.Timeout.String()+" and was killed", said.err(), "find out what it waits for, or give it more time with 'timeout'")
 	case errors.As(err, &exit):
-		return 0, s.fault(CauseCommand, fmt.Sprintf("the program ended with %s", exit.ProcessState), said.err(), "run it by hand with the JSON of a test message; it has to end with exit code 0")
+		return 0, s.fault(fault.ChannelCommand, fmt.Sprintf("the program ended with %s", exit.ProcessState), said.err(), "run it by hand with the JSON of a test message; it has to end with exit code 0")
 	}
-	return 0, s.fault(CauseCommand, "the program cannot be started", err, "correct 'run' of the channel: the whole path of a program that this process may execute")
+	return 0, s.fault(fault.ChannelCommand, "the program cannot be started", err, "correct 'run' of the channel: the whole path of a program that this process may execute")
 }
 
 // environment has none of our own secrets in it.

@@ -80,11 +80,11 @@ func (s *Mail) Send(ctx context.Context, to string, m escalate.Message, c Conten
 	}
 	msg, err := s.message(recipients, m, &c)
 	if err != nil {
-		return 0, s.fault(CauseRecipient, "the mail cannot be addressed", err, "correct the address in alerts.people")
+		return 0, s.fault(fault.ChannelRecipient, "the mail cannot be addressed", err, "correct the address in alerts.people")
 	}
 	client, err := s.client()
 	if err != nil {
-		return 0, s.fault(CauseRefused, "the mail server's settings do not fit together", err, "correct alerts.channels")
+		return 0, s.fault(fault.ChannelRefused, "the mail server's settings do not fit together", err, "correct alerts.channels")
 	}
 	err = client.DialAndSendWithContext(ctx, msg)
 	var size counter
@@ -183,23 +183,23 @@ func (s *Mail) explain(err error, to []string) error {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &certificate):
-		return s.fault(CauseRefused, "the mail server's certificate is not trusted", err, "name the authority that signed it in 'ca', or the host by the name in the certificate")
+		return s.fault(fault.ChannelRefused, "the mail server's certificate is not trusted", err, "name the authority that signed it in 'ca', or the host by the name in the certificate")
 	case strings.Contains(err.Error(), "STARTTLS"):
-		return s.fault(CauseRefused, "the mail server does not offer STARTTLS, so nothing was sent", nil, "write 'tls: tls' if it encrypts from the start (port 465), or 'tls: none' if the line need not be encrypted")
+		return s.fault(fault.ChannelRefused, "the mail server does not offer STARTTLS, so nothing was sent", nil, "write 'tls: tls' if it encrypts from the start (port 465), or 'tls: none' if the line need not be encrypted")
 	case errors.As(err, &sent) && sent.Reason == mail.ErrSMTPRcptTo:
-		return s.fault(CauseRecipient, "the mail server refuses the recipient "+strings.Join(to, ", "), err, "correct the address in alerts.people, or allow the sender to write to it")
+		return s.fault(fault.ChannelRecipient, "the mail server refuses the recipient "+strings.Join(to, ", "), err, "correct the address in alerts.people, or allow the sender to write to it")
 	case errors.As(err, &sent) && sent.ErrorCode()/100 == 4:
-		return s.fault(CauseBusy, "the mail server cannot take mail now", err, "nothing if it passes; else ask who runs the mail server")
+		return s.fault(fault.ChannelBusy, "the mail server cannot take mail now", err, "nothing if it passes; else ask who runs the mail server")
 	case errors.As(err, &sent) && sent.ErrorCode()/100 == 5:
-		return s.fault(CauseRefused, "the mail server refuses the mail", err, "allow "+s.from.Address+" to send over this server, or correct 'from'")
+		return s.fault(fault.ChannelRefused, "the mail server refuses the mail", err, "allow "+s.from.Address+" to send over this server, or correct 'from'")
 	case errors.Is(err, smtp.ErrUnencrypted), errors.Is(err, mail.ErrNoSupportedAuthDiscovered), isReply(err, "535"), isReply(err, "534"), isReply(err, "530"):
-		return s.fault(CauseLogin, "the mail server refuses the login of "+s.cfg.User, err, "correct user and password of the channel, or unlock the account at the mail server")
+		return s.fault(fault.ChannelLogin, "the mail server refuses the login of "+s.cfg.User, err, "correct user and password of the channel, or unlock the account at the mail server")
 	case errors.As(err, &unknownHost):
-		return s.fault(CauseUnreachable, "there is no such mail server", err, "correct 'host' of the channel, or the name service")
+		return s.fault(fault.ChannelUnreachable, "there is no such mail server", err, "correct 'host' of the channel, or the name service")
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return s.fault(CauseTimeout, "the mail server did not answer in "+s.cfg.Timeout.String(), err, "start the mail server, or look for what slows it down; a firewall may swallow the connection")
+		return s.fault(fault.ChannelTimeout, "the mail server did not answer in "+s.cfg.Timeout.String(), err, "start the mail server, or look for what slows it down; a firewall may swallow the connection")
 	}
-	return s.fault(CauseUnreachable, "the mail server does not answer, or broke off", err, "start the mail server, or correct 'host' and 'port' of the channel")
+	return s.fault(fault.ChannelUnreachable, "the mail server does not answer, or broke off", err, "start the mail server, or correct 'host' and 'port' of the channel")
 }
 
 // isReply says whether an error is a mail server's reply with this code; the client keeps only its text.

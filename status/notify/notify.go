@@ -106,7 +106,7 @@ func (n *Notifier) try(ctx context.Context, name string, attempt int, m escalate
 	}
 	if wait := n.leftAlone(name); wait > 0 {
 		return &later{wait, &fault.Fault{
-			Class: fault.Environment, Cause: CauseThrottled, Where: "channel " + name, What: "it asked to be left alone for another " + status.Duration(wait),
+			Class: fault.Environment, Cause: fault.ChannelThrottled, Where: "channel " + name, What: "it asked to be left alone for another " + status.Duration(wait),
 			Fix: "nothing, it is tried again by itself; or send it fewer messages with alerts.throttle",
 		}}
 	}
@@ -196,15 +196,3 @@ func (l *later) Unwrap() error { return l.err }
 
 // RetryAfter is how long to wait.
 func (l *later) RetryAfter() time.Duration { return l.after }
-
-// The causes of faults of channels.
-const (
-	CauseUnreachable fault.Cause = "channel.unreachable"
-	CauseTimeout     fault.Cause = "channel.timeout"
-	CauseThrottled   fault.Cause = "channel.throttled"
-	CauseBusy        fault.Cause = "channel.busy"
-	CauseLogin       fault.Cause = "channel.login"
-	CauseRecipient   fault.Cause = "channel.recipient"
-	CauseRefused     fault.Cause = "channel.refused"
-	CauseCommand     fault.Cause = "channel.command"
-)

@@ -114,7 +114,7 @@ func readKey(path string) ([]byte, error) {
 
 func keyFault(path string, err error) error {
 	return &fault.Fault{
-		Class: fault.Environment, Cause: "disk.link_key", Where: path, What: "the key that signs acknowledgement links cannot be read or made", Err: err,
+		Class: fault.Environment, Cause: fault.LinkKeyUnusable, Where: path, What: "the key that signs acknowledgement links cannot be read or made", Err: err,
 		Fix: "make the folder writable for the user that runs shelfstream, remove the file if it is broken, or set alerts.link_key",
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
-	"io"
 	"net"
 	"net/http/httptest"
 	"net/mail"
@@ -17,103 +16,47 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
-
 	"shelfstream/internal/fault"
+	"shelfstream/internal/testenv/mailbox"
 	"shelfstream/status/escalate"
 	"shelfstream/status/exchange"
 )
 
-// mailbox is a real SMTP server on a port of its own.
-type mailbox struct {
-	host string
-	port int
-	ca   string
-
-	mu    sync.Mutex
-	mails []received
+// post is a mail server, and how to reach it.
+type post struct {
+	*mailbox.Box
+	ca string
 }
-
-type received struct {
-	to, user string
-	tls      bool
-	data     []byte
-}
-
-type mailSession struct {
-	box  *mailbox
-	conn *smtp.Conn
-	got  received
-}
-
-func (s *mailSession) AuthMechanisms() []string { return []string{sasl.Plain} }
-
-func (s *mailSession) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, user, password string) error {
-		if user != "shelf" || password != "open" {
-			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "bad credentials"}
-		}
-		s.got.user = user
-		return nil
-	}), nil
-}
-func (s *mailSession) Mail(string, *smtp.MailOptions) error { return nil }
-func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	switch {
-	case strings.HasPrefix(to, "gone@"):
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
-	case strings.HasPrefix(to, "full@"):
-		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 2, 2}, Message: "mailbox full"}
-	}
-	s.got.to = to
-	return nil
-}
-
-func (s *mailSession) Data(r io.Reader) (err error) {
-	_, s.got.tls = s.conn.TLSConnectionState()
-	if s.got.data, err = io.ReadAll(r); err == nil {
-		s.box.mu.Lock()
-		s.box.mails = append(s.box.mails, s.got)
-		s.box.mu.Unlock()
-	}
-	return err
-}
-func (s *mailSession) Reset()        {}
-func (s *mailSession) Logout() error { return nil }
 
 // startMail starts a server; with a certificate it offers STARTTLS.
-func startMail(t *testing.T, withTLS bool) *mailbox {
+func startMail(t *testing.T, withTLS bool) *post {
 	t.Helper()
-	box := &mailbox{host: "127.0.0.1"}
-	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &mailSession{box: box, conn: c}, nil }))
-	server.Domain = "mail.example.com"
+	p := &post{}
+	cfg := mailbox.Config{User: "shelf", Password: "open"}
 	if withTLS {
 		web := httptest.NewUnstartedServer(nil) // its certificate is for 127.0.0.1
 		web.StartTLS()
-		server.TLSConfig = &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12}
-		box.ca = filepath.Join(t.TempDir(), "ca.pem")
-		if err := os.WriteFile(box.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
+		cfg.TLS = &tls.Config{Certificates: web.TLS.Certificates, MinVersion: tls.VersionTLS12}
+		p.ca = filepath.Join(t.TempDir(), "ca.pem")
+		if err := os.WriteFile(p.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		web.Close()
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	var err error
+	if p.Box, err = mailbox.Start(cfg); err != nil {
 		t.Fatal(err)
 	}
-	box.port = l.Addr().(*net.TCPAddr).Port
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
 	t.Cleanup(func() {
-		_ = server.Close()
-		<-done
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
 	})
-	return box
+	return p
 }
 
-func (b *mailbox) config(tlsMode string) MailConfig {
-	return MailConfig{Name: "mail", Host: b.host, Port: b.port, TLS: tlsMode, CAFile: b.ca, From: "Shelfstream <alerts@example.com>", Timeout: 5 * time.Second}
+func (p *post) config(tlsMode string) MailConfig {
+	return MailConfig{Name: "mail", Host: "127.0.0.1", Port: p.Port(), TLS: tlsMode, CAFile: p.ca, From: "Shelfstream <alerts@example.com>", Timeout: 5 * time.Second}
 }
 
 func mailChannel(t *testing.T, cfg MailConfig) *Mail {
@@ -132,11 +75,11 @@ func TestMailOverSTARTTLSWithALogin(t *testing.T) {
 	if n, err := mailChannel(t, cfg).Send(context.Background(), "anna@example.com", opened, down()); err != nil || n < 500 {
 		t.Fatal(n, err)
 	}
-	got := box.mails[0]
-	if got.to != "anna@example.com" || got.user != "shelf" || !got.tls {
-		t.Errorf("to %q, login %q, encrypted %v", got.to, got.user, got.tls)
+	got := box.Mails()[0]
+	if got.To != "anna@example.com" || got.User != "shelf" || !got.TLS {
+		t.Errorf("to %q, login %q, encrypted %v", got.To, got.User, got.TLS)
 	}
-	m, err := mail.ReadMessage(bytes.NewReader(got.data))
+	m, err := mail.ReadMessage(bytes.NewReader(got.Data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +100,7 @@ func TestMailOverSTARTTLSWithALogin(t *testing.T) {
 	if _, err := mailChannel(t, cfg).Send(context.Background(), "anna@example.com", opened, down()); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := mail.ReadMessage(bytes.NewReader(box.mails[1].data)); err != nil || again.Header.Get("Message-Id") != m.Header.Get("Message-Id") {
+	if again, err := mail.ReadMessage(bytes.NewReader(box.Mails()[1].Data)); err != nil || again.Header.Get("Message-Id") != m.Header.Get("Message-Id") {
 		t.Errorf("another Message-ID at the second try: %v", err)
 	}
 }
@@ -178,13 +121,13 @@ func TestWhatMailServersRefuse(t *testing.T) {
 		to    string
 		cause fault.Cause
 	}{
-		{"recipient", open.config("none"), "gone@example.com", CauseRecipient},
-		{"full", open.config("none"), "full@example.com", CauseRecipient},
-		{"login", login, "anna@example.com", CauseLogin},
-		{"certificate", stranger, "anna@example.com", CauseRefused},
-		{"no STARTTLS", open.config("starttls"), "anna@example.com", CauseRefused},
-		{"down", nobody, "anna@example.com", CauseUnreachable},
-		{"silent", silent, "anna@example.com", CauseTimeout},
+		{"recipient", open.config("none"), "gone@example.com", fault.ChannelRecipient},
+		{"full", open.config("none"), "full@example.com", fault.ChannelRecipient},
+		{"login", login, "anna@example.com", fault.ChannelLogin},
+		{"certificate", stranger, "anna@example.com", fault.ChannelRefused},
+		{"no STARTTLS", open.config("starttls"), "anna@example.com", fault.ChannelRefused},
+		{"down", nobody, "anna@example.com", fault.ChannelUnreachable},
+		{"silent", silent, "anna@example.com", fault.ChannelTimeout},
 	} {
 		_, err := mailChannel(t, c.cfg).Send(context.Background(), c.to, opened, down())
 		var f *fault.Fault
@@ -195,8 +138,8 @@ func TestWhatMailServersRefuse(t *testing.T) {
 			t.Errorf("%s: the password is told: %v", c.name, err)
 		}
 	}
-	if len(open.mails)+len(secure.mails) > 0 {
-		t.Errorf("mail got through: %d, %d", len(open.mails), len(secure.mails))
+	if len(open.Mails())+len(secure.Mails()) > 0 {
+		t.Errorf("mail got through: %d, %d", len(open.Mails()), len(secure.Mails()))
 	}
 }
 
@@ -245,13 +188,13 @@ func TestTheNextChannelWhenTheMailServerIsDown(t *testing.T) {
 	m := opened
 	m.Channels = []string{"first", "second"}
 	channel, err := n.Deliver(context.Background(), m, down())
-	if err != nil || channel != "second" || len(box.mails) != 1 || box.mails[0].to != "anna@example.org" {
-		t.Fatalf("%q %v, %d mails", channel, err, len(box.mails))
+	if err != nil || channel != "second" || len(box.Mails()) != 1 || box.Mails()[0].To != "anna@example.org" {
+		t.Fatalf("%q %v, %d mails", channel, err, len(box.Mails()))
 	}
-	if len(x.all) != 2 || x.all[0].Outcome != exchange.Failed || x.all[0].Link != "channel first" || x.all[0].Fault.Cause != string(CauseUnreachable) || x.all[1].Outcome != exchange.OK || x.all[1].Attempt != 2 {
+	if len(x.all) != 2 || x.all[0].Outcome != exchange.Failed || x.all[0].Link != "channel first" || x.all[0].Fault.Cause != string(fault.ChannelUnreachable) || x.all[1].Outcome != exchange.OK || x.all[1].Attempt != 2 {
 		t.Errorf("exchanges: %+v", x.all)
 	}
-	if text := string(box.mails[0].data); !strings.Contains(text, "https://page.example/incidents/i1") {
+	if text := string(box.Mails()[0].Data); !strings.Contains(text, "https://page.example/incidents/i1") {
 		t.Errorf("no link in %s", text)
 	}
 	m.Channels = []string{"first"}

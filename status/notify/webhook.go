@@ -69,7 +69,7 @@ func (*Webhook) Kind() string { return "webhook" }
 func (s *Webhook) Send(ctx context.Context, to string, m escalate.Message, c Content) (int64, error) {
 	body, err := encode(s.body(to, m, &c, s.cfg.Now()))
 	if err != nil {
-		return 0, s.fault(CauseRefused, "the message cannot be written as JSON", err, "")
+		return 0, s.fault(fault.ChannelRefused, "the message cannot be written as JSON", err, "")
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
@@ -93,7 +93,7 @@ func encode(v any) ([]byte, error) {
 func (s *Webhook) post(ctx context.Context, body []byte) (int64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL, bytes.NewReader(body))
 	if err != nil {
-		return 0, s.fault(CauseRefused, "this is no web address", nil, "correct 'url' of the channel")
+		return 0, s.fault(fault.ChannelRefused, "this is no web address", nil, "correct 'url' of the channel")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "shelfstream")
@@ -124,17 +124,17 @@ func (s *Webhook) refused(res *http.Response, said string) error {
 	wait := retryAfter(res.Header.Get("Retry-After"), s.cfg.Now())
 	switch {
 	case res.StatusCode == http.StatusTooManyRequests:
-		return &later{max(wait, time.Second), s.fault(CauseThrottled, what, inner, "nothing, it is tried again by itself; or send it fewer messages with alerts.throttle")}
+		return &later{max(wait, time.Second), s.fault(fault.ChannelThrottled, what, inner, "nothing, it is tried again by itself; or send it fewer messages with alerts.throttle")}
 	case res.StatusCode >= 500 || res.StatusCode == http.StatusRequestTimeout:
-		err := s.fault(CauseBusy, what, inner, "nothing if it passes; else ask who runs the server")
+		err := s.fault(fault.ChannelBusy, what, inner, "nothing if it passes; else ask who runs the server")
 		if wait > 0 {
 			return &later{wait, err}
 		}
 		return err
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return s.fault(CauseLogin, what, inner, "correct 'headers' or 'url' of the channel, or allow it at the server")
+		return s.fault(fault.ChannelLogin, what, inner, "correct 'headers' or 'url' of the channel, or allow it at the server")
 	}
-	return s.fault(CauseRefused, what, inner, "correct 'url' and 'form' of the channel: the address of a webhook is often withdrawn when its maker leaves")
+	return s.fault(fault.ChannelRefused, what, inner, "correct 'url' and 'form' of the channel: the address of a webhook is often withdrawn when its maker leaves")
 }
 
 // retryAfter reads seconds or a date (RFC 9110, 10.2.3); 0 if it is neither.
@@ -156,9 +156,9 @@ func (s *Webhook) unreachable(err error) error {
 	}
 	var network net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() {
-		return s.fault(CauseTimeout, "the server did not answer in "+s.cfg.Timeout.String(), nil, "look for what slows it down, or give it more time with 'timeout'; a firewall may swallow the connection")
+		return s.fault(fault.ChannelTimeout, "the server did not answer in "+s.cfg.Timeout.String(), nil, "look for what slows it down, or give it more time with 'timeout'; a firewall may swallow the connection")
 	}
-	return s.fault(CauseUnreachable, "the server does not answer, or broke off", err, "start the server, or correct the address of the channel")
+	return s.fault(fault.ChannelUnreachable, "the server does not answer, or broke off", err, "start the server, or correct the address of the channel")
 }
 
 func (s *Webhook) fault(cause fault.Cause, what string, err error, fix string) error {

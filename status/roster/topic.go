@@ -51,7 +51,7 @@ func (r *Roster) read(ctx context.Context) {
 			return
 		}
 		r.cfg.Logger.Warn("other processes' reports cannot be read", "topic", topic, "error", err)
-		r.reading.Store(faultOf(topic, "status.unreadable", "the reports of the pipeline's processes cannot be read; the data goes on", "read", err))
+		r.reading.Store(faultOf(topic, fault.StatusUnreadable, "the reports of the pipeline's processes cannot be read; the data goes on", "read", err))
 		r.news.Tell()
 		if back.Wait(ctx, attempt) != nil {
 			return
@@ -111,7 +111,7 @@ func (r *Roster) report(ctx context.Context) {
 }
 
 func (r *Roster) unwritten(topic string, err error) {
-	f := faultOf(topic, "status.unwritable", "this process cannot report how it does; the data goes on", "write", err)
+	f := faultOf(topic, fault.StatusUnwritable, "this process cannot report how it does; the data goes on", "write", err)
 	if old := r.writing.Swap(f); old == nil || old.Error() != f.Error() {
 		r.cfg.Logger.Warn("this process cannot report how it does", "topic", topic, "error", err)
 	}
