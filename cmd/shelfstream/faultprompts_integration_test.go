@@ -37,6 +37,7 @@ func (f *faultWorld) followers() {
 	f.say["edit"], f.say["file"], f.say["port"], f.say["slot"] = f.edit, f.makeFile, f.port, f.takeSlot
 	f.say["topic"], f.say["broker"], f.say["registry"] = f.topic, f.switchBroker, f.askRegistry
 	f.say["server"] = f.server
+	f.moreSystems()
 	f.say["causes"] = func(t *testing.T, line string) string {
 		t.Helper()
 		return causesIn(newShell(f.env).program.dispatch(t.Context(), append(strings.Fields(line), "-config", f.config())))
@@ -165,12 +166,18 @@ func (f *faultWorld) topic(t *testing.T, what string) string {
 
 func (f *faultWorld) switchBroker(t *testing.T, what string) string {
 	t.Helper()
-	if what == "stop" {
-		closeServer(t, f.log.Close)
-		return ""
-	}
 	var err error
-	if f.log, err = embedded.Start(embedded.Config{Dir: f.logDir, Listen: f.env["BROKER"]}); err != nil {
+	switch {
+	case f.kafka != nil && what == "stop":
+		err = f.kafka.Stop(t.Context())
+	case f.kafka != nil:
+		err = f.kafka.Restart(t.Context())
+	case what == "stop":
+		err = f.log.Close()
+	default:
+		f.log, err = embedded.Start(embedded.Config{Dir: f.logDir, Listen: f.env["BROKER"]})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return ""
@@ -208,6 +215,10 @@ func ownERP(t *testing.T, defaults []string) *testenv.Postgres {
 	t.Helper()
 	opts := []testenv.PostgresOption{testenv.PostgresNoFsync()}
 	for _, name := range defaults {
+		if name, value, ok := strings.Cut(name, "="); ok {
+			opts = append(opts, testenv.PostgresSetting(name, value))
+			continue
+		}
 		opts = append(opts, testenv.PostgresDefault(name))
 	}
 	p, err := testenv.StartPostgres(t.Context(), "", opts...)

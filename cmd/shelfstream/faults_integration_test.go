@@ -37,6 +37,9 @@ func TestFaultsInSystems(t *testing.T) {
 		if d.files["erp server"] != "" {
 			s.erp = ownERP(t, strings.Fields(d.files["erp server"]))
 		}
+		if d.files["shop server"] != "" {
+			s.shop = ownShop(t, strings.Fields(d.files["shop server"]))
+		}
 		f := &faultWorld{erpServer: s.erp, env: map[string]string{}, proxies: map[string]*testenv.Proxy{}}
 		for name, addr := range map[string]string{"erp": s.erp.Addr(), "shop": s.shop.Addr()} {
 			f.proxy(t, name, addr)
@@ -45,7 +48,9 @@ func TestFaultsInSystems(t *testing.T) {
 		f.env["ERP_DSN"], f.env["SHOP_DSN"] = s.erp.DSNThrough(f.proxies["erp"], "it"), s.shop.DSNThrough(f.proxies["shop"], "it")
 		f.env["ERP_AS_READER"] = strings.Replace(f.env["ERP_DSN"], "postgres@", "it_reader@", 1)
 		f.env["SHOP_AS_WRITER"] = strings.Replace(f.env["SHOP_DSN"], "root@", "it_writer@", 1)
-		if strings.Contains(d.files["pipeline.yaml"], "${BROKER}") {
+		if own, ok := d.files["kafka"]; ok {
+			f.startKafka(t, strings.Fields(own))
+		} else if strings.Contains(d.files["pipeline.yaml"], "${BROKER}") {
 			f.startLog(t)
 		}
 		f.playground = newPlayground(t, d, f.env)
@@ -79,9 +84,13 @@ type faultWorld struct {
 	process *testenv.Process
 
 	log       *embedded.Broker // outside the pipeline
+	kafka     *testenv.Kafka   // instead of it
 	logDir    string
 	taken     net.Listener
 	erpServer *testenv.Postgres
+	standby   *testenv.Postgres
+	erp2      *pgx.Conn // prompts of their own
+	shop2     *sql.Conn
 }
 
 func (f *faultWorld) proxy(t *testing.T, name, addr string) {
@@ -104,10 +113,16 @@ func (f *faultWorld) startLog(t *testing.T) {
 	}
 	f.log = b
 	t.Cleanup(func() { closeServer(t, func() error { return f.log.Close() }) })
+	f.startRegistry(t, b.Addr())
+}
+
+// startRegistry starts the registry outside the pipeline.
+func (f *faultWorld) startRegistry(t *testing.T, broker string) {
+	t.Helper()
 	var url string
-	f.client, url = registryOn(t, b.Addr())
+	f.client, url = registryOn(t, broker)
 	f.proxy(t, "registry", strings.TrimPrefix(url, "http://"))
-	f.env["BROKER"], f.env["REGISTRY"] = b.Addr(), "http://"+f.proxies["registry"].Addr()
+	f.env["BROKER"], f.env["REGISTRY"] = broker, "http://"+f.proxies["registry"].Addr()
 }
 
 // connect opens the tests' own connections, and makes the tables.
@@ -135,7 +150,12 @@ func (f *faultWorld) connect(t *testing.T, s servers) {
 
 func (f *faultWorld) inERP(t *testing.T, statements string) string {
 	t.Helper()
-	results, err := f.erp.PgConn().Exec(t.Context(), statements).ReadAll()
+	return answerOf(t, f.erp, statements)
+}
+
+func answerOf(t *testing.T, c *pgx.Conn, statements string) string {
+	t.Helper()
+	results, err := c.PgConn().Exec(t.Context(), statements).ReadAll()
 	if err != nil {
 		return "error: " + err.Error() + "\n"
 	}

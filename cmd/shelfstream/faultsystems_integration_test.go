@@ -1,0 +1,116 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"shelfstream/internal/testenv"
+)
+
+// Sections of a dialogue that has a server of its own: "erp server" and "shop server" name settings (name=value; a name alone is left to the server's own files), "kafka" the properties of an
+// Apache Kafka with a listener (BROKER_USERS) where the user it has the password right. Prompts:
+//
+//	erp2> shop2>  SQL on a second connection, which keeps its transaction and its locks
+//	kafka>        Class arguments: one of Kafka's own tools
+//	standby>      start or stop a standby of the ERP's own server, ERP_STANDBY
+func (f *faultWorld) moreSystems() {
+	f.say["erp2"], f.say["shop2"], f.say["kafka"], f.say["standby"] = f.inERP2, f.inShop2, f.kafkaTool, f.switchStandby
+}
+
+func (f *faultWorld) inERP2(t *testing.T, statements string) string {
+	t.Helper()
+	if f.erp2 == nil {
+		var err error
+		if f.erp2, err = pgx.Connect(t.Context(), f.erpServer.DSN("it")); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { closeServer(t, func() error { return f.erp2.Close(context.Background()) }) })
+	}
+	return answerOf(t, f.erp2, statements)
+}
+
+func (f *faultWorld) inShop2(t *testing.T, statement string) string {
+	t.Helper()
+	if f.shop2 == nil {
+		var err error
+		if f.shop2, err = f.shop.Conn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := f.shop2.Close(); err != nil && !strings.Contains(err.Error(), "already closed") {
+				t.Error(err)
+			}
+		})
+	}
+	if _, err := f.shop2.ExecContext(t.Context(), statement); err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	return ""
+}
+
+// ownShop starts a server with a database of its own.
+func ownShop(t *testing.T, settings []string) *testenv.MariaDB {
+	t.Helper()
+	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed()}
+	for _, s := range settings {
+		name, value, _ := strings.Cut(s, "=")
+		opts = append(opts, testenv.MariaDBSetting(name, value))
+	}
+	m, err := testenv.StartMariaDB(t.Context(), "", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, m.Close) })
+	if _, err := m.CreateDatabase(t.Context(), "it"); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// startKafka starts an Apache Kafka and a registry outside the pipeline.
+func (f *faultWorld) startKafka(t *testing.T, properties []string) {
+	t.Helper()
+	opts := []testenv.KafkaOption{testenv.KafkaUsers(map[string]string{"it": "right"})}
+	for _, p := range properties {
+		name, value, _ := strings.Cut(p, "=")
+		opts = append(opts, testenv.KafkaProperty(name, value))
+	}
+	k, err := testenv.StartKafka(t.Context(), "", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, k.Close) })
+	f.kafka = k
+	f.startRegistry(t, k.Addr())
+	f.env["BROKER_USERS"] = k.SASLAddr()
+}
+
+func (f *faultWorld) kafkaTool(t *testing.T, line string) string {
+	t.Helper()
+	words := strings.Fields(line)
+	out, err := f.kafka.Tool(t.Context(), words[0], append([]string{"--bootstrap-server", f.kafka.Addr()}, words[1:]...)...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return ""
+}
+
+func (f *faultWorld) switchStandby(t *testing.T, what string) string {
+	t.Helper()
+	if what == "stop" {
+		closeServer(t, f.standby.Close)
+		return ""
+	}
+	var err error
+	if f.standby, err = f.erpServer.StartStandby(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, f.standby.Close) })
+	f.env["ERP_STANDBY"] = f.standby.DSN("it")
+	return ""
+}
