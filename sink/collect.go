@@ -58,7 +58,7 @@ func (c *collector) take(r *kafka.Record) {
 // read is parked; it does not keep an older one of its key in the batch from being applied.
 func (c *collector) decode(ctx context.Context, p *partition, next int64) (*Batch, error) {
 	b := &c.batch
-	b.Records, b.Parked, b.Next = b.Records[:0], b.Parked[:0], next
+	b.Records, b.Parked, b.Gone, b.Next = b.Records[:0], b.Parked[:0], b.Gone[:0], next
 	width, keyWidth := len(p.View.Table.Columns), len(p.View.Table.Key)
 	if n := width * len(c.records); cap(c.rows) < n {
 		c.rows = make([]schemas.Value, n)
@@ -85,6 +85,10 @@ func (c *collector) decode(ctx context.Context, p *partition, next int64) (*Batc
 			var f *fault.Fault
 			if !errors.As(err, &f) || f.Class != fault.Runtime {
 				return nil, err
+			}
+			if at == i && rec.Value == nil && f.Cause == fault.TopicForeign {
+				b.Gone = append(b.Gone, rec.Key) // under a key that cannot be read nothing stands
+				break
 			}
 			if at == i {
 				b.Parked = append(b.Parked, p.unreadable(rec, &r, f))

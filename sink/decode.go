@@ -87,7 +87,7 @@ func (d *decoders) tombstone(ctx context.Context, rec *kafka.Record, keyID int32
 func (d *decoders) unreadable(rec *kafka.Record, what string) *fault.Fault {
 	return &fault.Fault{
 		Class: fault.Runtime, Cause: fault.TopicForeign, What: what,
-		Fix: fmt.Sprintf("find out who else writes to %s; the next change of the product replaces the record; "+sendAnew, d.view.Topic),
+		Fix: fmt.Sprintf("find out who else writes to %s; the next change of the product replaces the record, and where its key is nobody's, a tombstone does: the same key without a value; "+sendAnew, d.view.Topic),
 	}
 }
 

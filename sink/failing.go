@@ -44,7 +44,11 @@ func (r *Runner) viaLink(ctx context.Context, who string, tries int, err error) 
 func (r *Runner) fails(ctx context.Context, who string, tries int, err error) time.Duration {
 	faults := fault.All(err)
 	if len(faults) == 0 {
-		faults = fault.List{{Class: fault.Runtime, Cause: causeOf(err), Where: "sink " + r.cfg.Sink, What: "an attempt failed and is repeated", Err: err}}
+		f := &fault.Fault{Class: fault.Runtime, Cause: fault.Unexpected, Where: "sink " + r.cfg.Sink, What: "an attempt failed and is repeated", Err: err}
+		if errors.Is(err, ErrContention) {
+			f.Cause, f.What, f.Fix = fault.MySQLLocked, "somebody holds locks in the way of the sink", "end the transaction or LOCK TABLES that holds them (SHOW PROCESSLIST); writing goes on by itself"
+		}
+		faults = fault.List{f}
 	}
 	now, wait := r.cfg.Now(), r.cfg.Retries.Delay(tries, err)
 	if r.board.fails(who, &failure{state: status.StateRetrying, detail: err.Error(), faults: faults, tries: tries, next: now.Add(wait)}, now) {

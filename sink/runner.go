@@ -235,14 +235,6 @@ func (r *Runner) shapes(ctx context.Context) ([]View, error) {
 	return views, nil
 }
 
-// causeOf is the cause of an error that is no fault.
-func causeOf(err error) fault.Cause {
-	if errors.Is(err, ErrContention) {
-		return fault.MySQLLocked
-	}
-	return fault.Unexpected
-}
-
 // generation works on the assigned partitions until ctx ends or a worker meets a new shape.
 func (r *Runner) generation(ctx context.Context, gen kafka.Generation, views []View) error {
 	var parts []*partition

@@ -73,6 +73,8 @@ type Batch struct {
 	Records []Record
 	// Parked are records of the same stretch that could not even be read; the target keeps them with the others it parks.
 	Parked []Parked
+	// Gone are the IDs of unreadable records that somebody has taken back with a tombstone: the target has no row of theirs, and keeps them no longer.
+	Gone [][]byte
 	// Next is the place of the partition after the batch. If it is the session's present one, the batch is a part of a replay or the retry of parked
 	// records. If it is further, everything below it has been applied or parked, and a replay is over.
 	Next int64

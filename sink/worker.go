@@ -239,6 +239,9 @@ func (w *worker) decode(ctx context.Context, p *partition, next int64) (*Batch, 
 	}
 }
 
+// longContention is how long an attempt may wait for another one's locks before that is shown.
+const longContention = 5 * time.Second
+
 // apply applies a batch, repeated until the target takes it; ErrLost and the end of ctx end that. taken is the number of new records it stands for.
 func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) ([]Parked, error) {
 	r := w.r
@@ -264,7 +267,8 @@ func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) (
 		quiet := false
 		if errors.Is(err, ErrContention) {
 			r.metrics.contention.Inc()
-			quiet = contended < 3 // the way of things in a shop that others write as well
+			// The way of things in a shop that others write as well; but not if the server let us wait for as long as it may.
+			quiet = contended < 3 && r.cfg.Now().Sub(start) < longContention
 			contended++
 		}
 		if !quiet {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -48,17 +49,29 @@ func (t *task) decodeKey(in *input, framed []byte) ([]schemas.Value, error) {
 	return t.eval.key, err
 }
 
+// rejection is a record of somebody else.
+type rejection struct {
+	topic, key string
+	fault      *fault.Fault
+}
+
 // reject leaves out a record that nobody can read, and says so: it is not ours, and the others go on.
 func (t *task) reject(in *input, partition int32, r *kafka.Record, err error) error {
+	if r.Value == nil { // under such a key nothing stands; and a record that was taken back so is no trouble any more
+		t.watch.set(func(o *observer) {
+			o.rejected = slices.DeleteFunc(o.rejected, func(x rejection) bool { return x.topic == in.topic && x.key == string(r.Key) })
+		})
+		return nil
+	}
 	fl := &fault.Fault{
 		Class: fault.Runtime, Cause: fault.TopicForeign, Where: fmt.Sprintf("%s/%d@%d", in.topic, partition, r.Offset), What: "this record is not a row of the table",
-		Fix: "see who else writes to this topic; rows written by capture are not affected, and the record itself stays in the topic", Err: err,
+		Fix: "see who else writes to this topic, and delete the record with a tombstone: the same key without a value; rows written by capture are not affected", Err: err,
 	}
 	t.metrics.rejected.Inc()
 	t.log.Error("record left out", "where", fl.Where, "error", fl)
 	t.watch.set(func(o *observer) {
 		if len(o.rejected) < 20 {
-			o.rejected = append(o.rejected, fl)
+			o.rejected = append(o.rejected, rejection{in.topic, string(r.Key), fl})
 		}
 	})
 	return nil

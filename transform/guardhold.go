@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
 )
@@ -116,6 +117,7 @@ func (e *evaluation) hold(ctx context.Context, b *pebble.Batch, product []byte, 
 	t, g := e.t, e.t.guarding
 	old := e.parkedFact()
 	p := &parkedFact{Record: e.recordKey()}
+	p.Cause = fault.GuardHeld
 	p.View, p.Key, p.Held, p.Since, p.Signals = t.layout.view.Name, keyText(product), g.guards.names(set), t.clock().UTC(), t.signals.end()
 	first := &g.guards[slices.IndexFunc(g.guards, func(x guard) bool { return x.Name == p.Held[0] })]
 	p.Before, p.After = first.texts(c)

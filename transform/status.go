@@ -79,7 +79,9 @@ func (r *Runner) Status() status.Stage {
 			if o.state != status.StateLive {
 				s.State, s.Detail = o.state, o.waiting
 			}
-			s.Faults = append(s.Faults, o.rejected...)
+			for i := range o.rejected {
+				s.Faults.Add(o.rejected[i].fault)
+			}
 		})
 	}
 	s.Troubles = status.Troubles(tallies...)

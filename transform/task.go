@@ -104,7 +104,7 @@ type observer struct {
 	failed   int          // runs in a row that broke off before a step was done
 	nextTry  time.Time
 	faults   fault.List // of the newest of them
-	rejected fault.List
+	rejected []rejection
 	waiting  string
 }
 

@@ -79,7 +79,7 @@ func (in *inspection) checkColumns(t *tableInfo) {
 		c := t.column(column)
 		switch {
 		case c == nil:
-			fix := "correct " + setting + "; the table has " + strings.Join(names, ", ")
+			fix := "correct " + setting + ", or give the table the column back; the table has " + strings.Join(names, ", ")
 			if near := nearest(column, names); near != "" {
 				fix = "did you mean " + near + "? " + fix
 			}

@@ -81,11 +81,15 @@ func (p *pipeline) spokenOf(where string) (path, words []string) {
 	if rest, ok := strings.CutPrefix(where, "sink "); ok {
 		name, rest, _ := strings.Cut(rest, ": ")
 		_, table, ok := strings.Cut(rest, "table ")
+		table, column, _ := strings.Cut(table, ": column ")
 		s, known := p.Sinks.Get(name)
 		if !ok || !known {
 			return nil, nil
 		}
-		return []string{"sinks", name, s.Section.Kind, "tables", table}, nil
+		if column != "" {
+			words = []string{column}
+		}
+		return []string{"sinks", name, s.Section.Kind, "tables", table}, words
 	}
 	if name, table, ok := strings.Cut(where, ": table "); ok {
 		source, entry, _ := strings.Cut(name, ".")

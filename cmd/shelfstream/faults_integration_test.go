@@ -27,7 +27,7 @@ import (
 // TestFaultsInSystems plays what needs an ERP and a shop. More prompts:
 //
 //	net>     cut or heal the way to erp, shop or registry
-//	put>     topic text: a record with that text as key and value
+//	put>     topic text: a record with that text as key and value, or "gone" and a text: its tombstone
 //	faults?  kind name: the stage's state, and its faults
 //	ready?   what the admin port answers to whoever asks whether all is well
 //	disk>    fill or clear the disk of the directory that the section "disk" names, which is a small one of its own
@@ -210,15 +210,15 @@ func (f *faultWorld) inShop(t *testing.T, statement string) string {
 // commandOrRun runs a command line; "run &" goes on beside the dialogue, "stop" ends it, "wait" waits until it has ended by itself.
 func (f *faultWorld) commandOrRun(t *testing.T, line string) string {
 	t.Helper()
-	switch line {
-	case "run &":
+	if role, ok := strings.CutSuffix(line, " &"); ok {
 		if f.small != "" {
 			f.runOnSmallDisk(t)
 			return ""
 		}
-		f.running, f.stop = begin(t, f.env, "run", "-config", f.config())
+		f.running, f.stop = begin(t, f.env, role, "-config", f.config())
 		return ""
-	case "stop":
+	}
+	if line == "stop" {
 		if f.process != nil {
 			if err := f.process.Stop(t.Context()); err != nil {
 				return err.Error() + "\n"
@@ -326,6 +326,10 @@ func (f *faultWorld) net(t *testing.T, what string) string {
 func (f *faultWorld) put(t *testing.T, what string) string {
 	t.Helper()
 	topic, text, _ := strings.Cut(what, " ")
+	record := kafka.Record{Key: []byte(text), Value: []byte(text)}
+	if key, ok := strings.CutPrefix(text, "gone "); ok {
+		record = kafka.Record{Key: []byte(key)}
+	}
 	client := f.client
 	if client == nil {
 		cfg, err := loadPipeline(f.config(), func(name string) (string, bool) { v, ok := f.env[name]; return v, ok })
@@ -345,7 +349,7 @@ func (f *faultWorld) put(t *testing.T, what string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(p.Produce(t.Context(), topic, 0, kafka.Record{Key: []byte(text), Value: []byte(text)}), p.Close(t.Context())); err != nil {
+	if err := errors.Join(p.Produce(t.Context(), topic, 0, record), p.Close(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	return ""

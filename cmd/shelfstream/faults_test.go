@@ -217,7 +217,7 @@ func (d *dialogue) repeat(t *testing.T, s *step, got string, do func() string) s
 	defer tick.Stop()
 	since, began := time.Now(), time.Now()
 	for time.Since(began) < withinStep {
-		if !*update && got == s.want || *update && got != "" && time.Since(since) > settled {
+		if got == s.want && (!*update || got != "") || *update && got != "" && time.Since(since) > settled && promised(got, s.want) {
 			break
 		}
 		<-tick.C
@@ -226,6 +226,16 @@ func (d *dialogue) repeat(t *testing.T, s *step, got string, do func() string) s
 		}
 	}
 	return got
+}
+
+// promised says whether what is printed has the causes that the step's author wrote down; with -update they are what is waited for.
+func promised(got, want string) bool {
+	for line := range strings.Lines(want) {
+		if cause := strings.TrimSpace(line); strings.HasPrefix(cause, "cause: ") && !strings.Contains(got, cause) {
+			return false
+		}
+	}
+	return true
 }
 
 // playAll plays every dialogue of a folder; prepare adds to the playground what the folder's dialogues need.

@@ -100,6 +100,9 @@ func (a *app) common() error {
 			l.Add(f)
 		}
 	}
+	if f := a.client.Fault(); f != nil {
+		l.Add(f)
+	}
 	if f := a.registry.Fault(); f != nil {
 		l.Add(f)
 	}

@@ -39,14 +39,14 @@ func kafkaEntries() []Entry {
 		{KafkaUnreachable, system, "The log's brokers do not answer", Connection, Critical, "start the brokers, or correct log.brokers; the ERP keeps its changes meanwhile", "shelfstream check -connect", true},
 		{KafkaClosed, system, "The log's brokers close the connection", Refused, Critical, "correct log.sasl and log.tls", "shelfstream check -connect", true},
 		{KafkaLogin, system, "The log's brokers refuse the login", Refused, Critical, "correct mechanism, user and password under log.sasl, or the user in Kafka", "shelfstream check -connect", true},
-		{KafkaDenied, system, "Kafka denies the user an operation", Refused, Critical, "grant it with kafka-acls", "shelfstream check -connect", true},
+		{KafkaDenied, system, "Kafka denies the user an operation", Refused, Critical, "grant it with kafka-acls as the fault says", "shelfstream check -connect", true},
 		{KafkaTopicMissing, system, "A topic is gone", Lost, Critical, "start the stages again, which makes it; what stood in it is sent again", "", false},
 		{KafkaReplicas, system, "There are fewer brokers than replicas asked for", Refused, Critical, "lower log.replication, or add brokers", "shelfstream check -connect", false},
 		{KafkaPartitions, system, "A topic has another number of partitions than the configuration", Refused, Critical, "set log.partitions to what the topics have", "shelfstream check -connect", false},
 		{KafkaGroupForeign, system, "Other programs are members of the pipeline's consumer group", Conflict, Critical, "stop them, or rename the pipeline", "", true},
 		{KafkaTooLarge, system, "A row or product is larger than its topic accepts", Invalid, Error, "make it smaller, or raise max.message.bytes of the topic", "", false},
 		{KafkaRecordsLost, system, "The log lost records that it had acknowledged", Lost, Critical, "find what took them, and have the source read again whole", "shelfstream capture resnapshot", true},
-		{KafkaTopicSetting, system, "The brokers refuse a topic's settings", Refused, Critical, "correct log.topics.configs as the broker's message says", "", false},
+		{KafkaTopicSetting, system, "The brokers refuse a topic", Refused, Critical, "correct log.topics or log.partitions as the broker's message says; delete a topic whose name collides, or rename the pipeline", "", false},
 		{KafkaBatchBroken, system, "The log holds a batch that cannot be read", Lost, Critical, "check the broker's disk; delete the records before the next one, or rebuild the topic from its source", "shelfstream capture resnapshot", true},
 		{KafkaStoreFailed, system, "The brokers could not store records", Full, Critical, "look into the broker's log; a full disk is the usual cause; then start again", "", false},
 	}
@@ -69,9 +69,9 @@ func registryEntries() []Entry {
 func topicEntries() []Entry {
 	const system = "Topics"
 	return []Entry{
-		{TopicForeign, system, "A record in the pipeline's topics was written by somebody else", Invalid, Error, "stop who writes there, and delete the record as the fault says", "", true},
+		{TopicForeign, system, "A record in the pipeline's topics was written by somebody else", Invalid, Error, "stop who writes there, and delete the record with a tombstone: the same key without a value", "", true},
 		{TopicShape, system, "Records cannot be read as the table is now", Invalid, Error, "have the table read again, so that every row is written in its present shape", "shelfstream capture resnapshot -source <source> -table <table>", true},
-		{TopicLost, system, "A topic ends before what was written to it", Lost, Critical, "have the source read again whole", "shelfstream capture resnapshot -source <source>", true},
+		{TopicLost, system, "A topic ends before what was written to it", Lost, Critical, "delete the source's checkpoint topic too; everything is read again", "", true},
 		{SignalForeign, system, "A request in the signals topic is not understood", Invalid, Warning, "ask with the command", "shelfstream capture resnapshot -source <source>", true},
 		{RowUnwritable, system, "A row has no form in which it can be written", Invalid, Error, "correct the value in the ERP, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
 		{RowsTooMany, system, "So many rows are parked that it is not single rows that are bad", Invalid, Critical, "look at the reasons in the parked topic", "shelfstream parked <source>", true},

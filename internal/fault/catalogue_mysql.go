@@ -58,7 +58,7 @@ func mysqlEntries() []Entry {
 		{ProductReferred, system, "Rows of the shop refer to a product that is to go", Conflict, Error, "delete those rows, or set delete: soft for the table; it is tried again within a minute", "", true},
 		{ProductCheck, system, "A check or trigger of the shop refuses a product", Invalid, Error, "correct the value in the ERP or in a rule, or change the check; it is tried again within a minute", "", true},
 		{ProductCharset, system, "A text has characters that its column does not have", Invalid, Error, "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4; it is tried again within a minute", "", true},
-		{ProductPacket, system, "A product is larger than the server takes in one packet", Invalid, Error, "raise max_allowed_packet, or leave its large field out in the rules", "", true},
+		{ProductPacket, system, "A product is larger than the server takes in one packet", Invalid, Error, "raise max_allowed_packet, or leave its large field out in the rules; it is tried again within two minutes", "", true},
 		{ProductRefused, system, "The shop's database refuses a product", Invalid, Error, "correct the value in the ERP or in a rule", "", true},
 	}
 }

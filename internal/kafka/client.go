@@ -67,6 +67,7 @@ type Client struct {
 	stop   context.CancelFunc // ends the transport's background work
 	connMu sync.Mutex
 	conns  map[net.Conn]struct{} // every open connection; nil once closed
+	away   error                 // why the last connection was not made; nil after one that was
 }
 
 // Open checks the configuration and returns a client. It does not connect: Ping does.
@@ -130,6 +131,11 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	d := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
+		if ctx.Err() == nil {
+			c.connMu.Lock()
+			c.away = err
+			c.connMu.Unlock()
+		}
 		return nil, err
 	}
 	if c.wrap != nil {
@@ -142,8 +148,19 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 		_ = conn.Close() // the client was closed meanwhile
 		return nil, ErrClosed
 	}
-	c.conns[t] = struct{}{}
+	c.conns[t], c.away = struct{}{}, nil
 	return t, nil
+}
+
+// Fault says that no broker can be reached, for which everything waits; nil as long as a connection to one of them stands.
+func (c *Client) Fault() *fault.Fault {
+	c.connMu.Lock()
+	defer c.connMu.Unlock()
+	if c.away == nil || len(c.conns) > 0 {
+		return nil
+	}
+	f, _ := errors.AsType[*fault.Fault](faultFor("kafka "+strings.Join(c.cfg.Brokers, ","), c.away))
+	return f
 }
 
 type trackedConn struct {

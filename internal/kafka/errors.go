@@ -92,7 +92,7 @@ func faultFor(where string, err error) error {
 		case kgo.InvalidReplicationFactor:
 			return mk(fault.Environment, fault.KafkaReplicas, "there are fewer brokers than replicas asked for", "lower the replication factor or add brokers")
 		case kgo.PolicyViolation, kgo.InvalidConfiguration, kgo.InvalidTopic, kgo.InvalidPartitionNumber:
-			return mk(fault.Config, fault.KafkaTopicSetting, "the broker refuses the topic's settings", "")
+			return mk(fault.Config, fault.KafkaTopicSetting, "the broker refuses the topic", "see the broker's message: correct log.topics or log.partitions, or, where another topic's name collides with it, delete that topic or give the pipeline another name")
 		}
 		return fmt.Errorf("%s: %w", where, err)
 	}

@@ -202,7 +202,7 @@ func (c *Client) Table(ctx context.Context, topic string) (*schemas.Table, error
 	if err != nil {
 		return nil, &fault.Fault{
 			Cause: fault.RegistryForeign, Where: c.where, What: "the schemas of topic " + topic + " cannot be read as a table", Err: err,
-			Fix: "look at them with GET /subjects/" + topic + "-value/versions/latest and -key; a topic that another program writes needs a table shape listed in the documentation of package schemas",
+			Fix: "look at them with GET /subjects/" + topic + "-value/versions/latest and -key; one that another program registered goes with DELETE in place of GET; a topic that another program writes needs a table shape listed in the documentation of package schemas",
 		}
 	}
 	return t, nil

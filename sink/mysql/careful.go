@@ -54,7 +54,7 @@ func (s *session) careful(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *
 		}
 	}
 	s.packets.reset()
-	s.appendParked(&s.packets, applied, parked)
+	s.appendParked(&s.packets, applied, b.Gone, parked)
 	s.packets.statement("COMMIT")
 	for _, p := range s.packets.finish() {
 		if err = exec(ctx, conn, p); err != nil {

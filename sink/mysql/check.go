@@ -15,6 +15,12 @@ func (p *tablePlan) check(t *tableInfo, d dialect) fault.List {
 	fail := func(cause fault.Cause, what, fix string) {
 		l.Add(&fault.Fault{Class: fault.Environment, Cause: cause, Where: p.where(), What: what, Fix: fix})
 	}
+	// A column is a place of its own: what is wrong with two of them are two troubles.
+	in := func(column string) func(cause fault.Cause, what, fix string) {
+		return func(cause fault.Cause, what, fix string) {
+			l.Add(&fault.Fault{Class: fault.Environment, Cause: cause, Where: p.where() + ": column " + column, What: what, Fix: fix})
+		}
+	}
 	if t == nil {
 		fail(fault.MySQLTableMissing, "does not exist", "set create: true, or run: "+oneLine(p.createTable(d)))
 		return l
@@ -27,29 +33,29 @@ func (p *tablePlan) check(t *tableInfo, d dialect) fault.List {
 		info, ok := t.column(c.name)
 		switch {
 		case !ok:
-			fail(fault.MySQLColumnMissing, fmt.Sprintf("has no column %q for the field %s", c.name, c.field), p.addColumn(c, d))
+			in(c.name)(fault.MySQLColumnMissing, "does not exist, and the field "+c.field+" wants it", p.addColumn(c, d))
 			continue
 		case info.generated:
-			fail(fault.MySQLColumnUnfit, fmt.Sprintf("column %s is computed by the server and cannot be written", c.name), "leave it out of 'columns'")
+			in(c.name)(fault.MySQLColumnUnfit, "is computed by the server and cannot be written", "leave it out of 'columns'")
 			continue
 		}
 		if what, fix := p.checkType(c, &info, d); what != "" {
-			fail(fault.MySQLColumnUnfit, fmt.Sprintf("column %s: %s", c.name, what), fix)
+			in(c.name)(fault.MySQLColumnUnfit, what, fix)
 		}
 		if c.key {
-			p.checkKeyColumn(c, &info, d, fail)
+			p.checkKeyColumn(c, &info, d, in(c.name))
 		}
 	}
 	for _, name := range sortedNames(t.columns) {
 		info := t.columns[name]
 		if !info.fed && !slices.ContainsFunc(p.columns, func(c columnPlan) bool { return strings.EqualFold(c.name, name) }) {
-			fail(fault.MySQLColumnUnfed, fmt.Sprintf("column %s takes no null, has no default, and nothing is written to it", name),
+			in(name)(fault.MySQLColumnUnfed, "takes no null, has no default, and nothing is written to it",
 				fmt.Sprintf("map a field to it under 'columns', or run: %s", info.alter(info.columnType, "NULL")))
 		}
 	}
 	for _, name := range p.never {
 		if _, ok := t.column(name); !ok && p.view.Table.Column(name) < 0 {
-			fail(fault.MySQLColumnMissing, fmt.Sprintf("has no column %q, which 'columns' leaves to others", name), "correct the name, or remove it from 'columns'")
+			in(name)(fault.MySQLColumnMissing, "does not exist, and 'columns' leaves it to others", "correct the name, or remove it from 'columns'")
 		}
 	}
 	names := p.names(p.key)
@@ -62,12 +68,12 @@ func (p *tablePlan) check(t *tableInfo, d dialect) fault.List {
 
 func (p *tablePlan) checkKeyColumn(c *columnPlan, info *columnInfo, d dialect, fail func(cause fault.Cause, what, fix string)) {
 	if info.nullable {
-		fail(fault.MySQLKey, fmt.Sprintf("column %s belongs to the key and takes null", c.name), info.alter(info.columnType, "NOT NULL"))
+		fail(fault.MySQLKey, "belongs to the key and takes null", info.alter(info.columnType, "NOT NULL"))
 	}
 	if info.foldsText() {
 		exact := *info
 		exact.collation = d.exact()
-		fail(fault.MySQLKey, fmt.Sprintf("column %s belongs to the key, and its collation %s takes different keys for the same ('A' and 'a', 'å' and 'a')", c.name, info.collation),
+		fail(fault.MySQLKey, fmt.Sprintf("belongs to the key, and its collation %s takes different keys for the same ('A' and 'a', 'å' and 'a')", info.collation),
 			exact.alter(info.columnType, ""))
 	}
 }

@@ -25,6 +25,7 @@ var sessionSettings = []string{
 	"SET SESSION time_zone = '+00:00'",
 	"SET SESSION wait_timeout = 60",
 	"SET SESSION innodb_lock_wait_timeout = 10",
+	"SET SESSION lock_wait_timeout = 10", // LOCK TABLES and ALTER TABLE of others; a day without it, and nobody would know why nothing moves
 }
 
 // connector opens connections with our settings.

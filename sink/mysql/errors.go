@@ -125,7 +125,7 @@ func environment(where string, err error) error {
 	case errNoDatabase:
 		f.Cause, f.What, f.Fix = fault.MySQLDatabase, "the database does not exist", "CREATE DATABASE …; or correct its name in the sink's dsn"
 	case errTooMany, errUserTooMany, errUserLimit:
-		f.Cause, f.What, f.Fix = fault.MySQLConnections, "the server has no free connection", "end other clients, or raise max_connections or the user's limit (ALTER USER … WITH MAX_USER_CONNECTIONS 0)"
+		f.Cause, f.What, f.Fix = fault.MySQLConnections, "the server has no free connection", "end other clients, or raise max_connections or the user's limit that the message names (ALTER USER … WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0)"
 	case errTableDenied, errDBDenied:
 		f.Cause, f.What, f.Fix = fault.MySQLPrivilege, "the database user may not do this", "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER ON the database TO the user"
 	case errTableFull, errDiskFull, errNoSpace:

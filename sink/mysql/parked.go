@@ -92,13 +92,16 @@ func (s *session) parkedBefore(ctx context.Context, next int64) ([]held, error) 
 }
 
 // appendParked writes the statements that keep shelfstream_parked true: rows of keys whose newer record applies leave, those of newly parked records come.
-func (s *session) appendParked(b *packetBuilder, applied []*sink.Record, parked []held) {
+func (s *session) appendParked(b *packetBuilder, applied []*sink.Record, gone [][]byte, parked []held) {
 	if len(s.held) > 0 || s.heldMore {
 		var l hashList
 		for _, r := range applied {
 			if h := sink.HashKey(r.Key); s.heldMore || s.has(h) {
 				l.add(h)
 			}
+		}
+		for _, id := range gone {
+			l.add(sink.HashKey(id))
 		}
 		b.chunks("DELETE FROM shelfstream_parked WHERE "+s.where()+" AND record_hash IN (", l.list, l.ends, 1, ")")
 		l = hashList{}

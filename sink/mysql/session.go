@@ -114,7 +114,7 @@ func (s *session) apply(ctx context.Context, conn *sql.Conn, vp *viewPlan, b *si
 		s.packets.statement("START TRANSACTION")
 		s.packets.statement(string(s.appendFence(nil, b.Next)))
 		s.packets.add(&s.enc.st)
-		s.appendParked(&s.packets, good, parked)
+		s.appendParked(&s.packets, good, b.Gone, parked)
 		s.packets.statement("COMMIT")
 		err = s.send(ctx, conn, s.packets.finish())
 	}

@@ -124,6 +124,9 @@ func (s *session) settle(vp *viewPlan, b *sink.Batch, parked []held) {
 			}
 		}
 	}
+	for _, id := range b.Gone {
+		delete(s.held, sink.HashKey(id))
+	}
 	for i := range parked {
 		if len(s.held) < maxHeld {
 			s.held[parked[i].hash] = struct{}{}
