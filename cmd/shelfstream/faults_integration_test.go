@@ -37,9 +37,6 @@ func TestFaultsInSystems(t *testing.T) {
 		if d.files["erp server"] != "" {
 			s.erp = ownERP(t, strings.Fields(d.files["erp server"]))
 		}
-		if d.files["shop server"] != "" {
-			s.shop = ownShop(t, strings.Fields(d.files["shop server"]))
-		}
 		f := &faultWorld{erpServer: s.erp, env: map[string]string{}, proxies: map[string]*testenv.Proxy{}}
 		for name, addr := range map[string]string{"erp": s.erp.Addr(), "shop": s.shop.Addr()} {
 			f.proxy(t, name, addr)

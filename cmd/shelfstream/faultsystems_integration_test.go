@@ -12,7 +12,7 @@ import (
 	"shelfstream/internal/testenv"
 )
 
-// Sections of a dialogue that has a server of its own: "erp server" and "shop server" name settings (name=value; a name alone is left to the server's own files), "kafka" the properties of an
+// Sections of a dialogue that has a server of its own: "erp server" names settings (name=value; a name alone is left to the server's own files), "kafka" the properties of an
 // Apache Kafka with a listener (BROKER_USERS) where the user it has the password right. Prompts:
 //
 //	erp2> shop2>  SQL on a second connection, which keeps its transaction and its locks
@@ -51,25 +51,6 @@ func (f *faultWorld) inShop2(t *testing.T, statement string) string {
 		return "error: " + err.Error() + "\n"
 	}
 	return ""
-}
-
-// ownShop starts a server with a database of its own.
-func ownShop(t *testing.T, settings []string) *testenv.MariaDB {
-	t.Helper()
-	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed()}
-	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
-		opts = append(opts, testenv.MariaDBSetting(name, value))
-	}
-	m, err := testenv.StartMariaDB(t.Context(), "", opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, m.Close) })
-	if _, err := m.CreateDatabase(t.Context(), "it"); err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // startKafka starts an Apache Kafka and a registry outside the pipeline.

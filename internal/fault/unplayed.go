@@ -13,6 +13,8 @@ var unplayed = []Cause{
 	PostgresValue,
 	// The look over the source at each start finds the replica identity first; only a change of it while capture streams gets this far.
 	SourceOldRow,
+	// A MariaDB whose tablespace may not grow raises it, but then nothing can be dropped either; it needs a small disk of its own, with a file on it to remove.
+	MySQLFull,
 	// Comes up after a week away (delete.retention.ms), and compares all keys then.
 	ShopOthers,
 	// Errors that no other words fit: none is known that the shop's server raises for a single row.
