@@ -51,6 +51,7 @@ func TestFaultsInSystems(t *testing.T) {
 			f.startLog(t)
 		}
 		f.playground = newPlayground(t, d, f.env)
+		f.hurry(t)
 		f.connect(t, s)
 		f.small = strings.TrimSpace(d.files["disk"])
 		if strings.Contains(d.files["pipeline.yaml"], "${ADMIN}") {
@@ -88,6 +89,18 @@ type faultWorld struct {
 	standby   *testenv.Postgres
 	erp2      *pgx.Conn // prompts of their own
 	shop2     *sql.Conn
+}
+
+// hurry lets what waits for a person be tried again each second, below everything that has a place in the file.
+func (f *faultWorld) hurry(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(f.config())
+	if err == nil {
+		err = os.WriteFile(f.config(), append(text, "retries: { slow: 1s }\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (f *faultWorld) proxy(t *testing.T, name, addr string) {

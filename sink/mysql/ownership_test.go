@@ -117,7 +117,7 @@ func TestNeverWrittenMustExist(t *testing.T) {
 		info.columns[c.name] = c.write.col
 	}
 	said := p.check(info, dialect{}).Error()
-	if !strings.Contains(said, `has no column "typo", which 'columns' leaves to others`) || strings.Contains(said, "theirs") || strings.Contains(said, "price") {
+	if !strings.Contains(said, `column typo: does not exist, and 'columns' leaves it to others`) || strings.Contains(said, "theirs") || strings.Contains(said, "price") {
 		t.Error(said)
 	}
 }
