@@ -61,7 +61,7 @@ func (a *app) waitAlone(ctx context.Context, page *brokersPage, stages []status.
 	}()
 	return func() {
 		cancel()
-		_ = <-ended // it has none
+		<-ended // it has none
 	}
 }
 

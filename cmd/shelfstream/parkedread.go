@@ -88,7 +88,9 @@ func (a *app) parkedRows(ctx context.Context, source string, limit int) ([]statu
 
 // oldest orders rows by how long they are parked, those of one second by key, and leaves out what is too many.
 func oldest(rows []status.Parked, limit int) []status.Parked {
-	slices.SortFunc(rows, func(x, y status.Parked) int { return cmp.Or(x.Since.Truncate(time.Second).Compare(y.Since.Truncate(time.Second)), cmp.Compare(x.Key, y.Key)) })
+	slices.SortFunc(rows, func(x, y status.Parked) int {
+		return cmp.Or(x.Since.Truncate(time.Second).Compare(y.Since.Truncate(time.Second)), cmp.Compare(x.Key, y.Key))
+	})
 	return rows[:min(len(rows), max(limit, 0))]
 }
 

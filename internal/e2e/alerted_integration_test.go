@@ -356,4 +356,3 @@ func TestAlertsTakenOn(t *testing.T) {
 	a.equal()
 	a.alive()
 }
-
