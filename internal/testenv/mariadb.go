@@ -44,6 +44,13 @@ func MariaDBRelaxed() MariaDBOption {
 	}
 }
 
+// MariaDBCaptured makes the server fit to be a source: each event of its binlog describes the columns, and GTIDs only grow.
+func MariaDBCaptured() MariaDBOption {
+	return func(c *mariadbConfig) {
+		c.settings = append(c.settings, [2]string{"binlog_row_metadata", "FULL"}, [2]string{"gtid_strict_mode", "1"})
+	}
+}
+
 // MariaDBPort sets the port to listen on; without it a free one is taken.
 func MariaDBPort(port int) MariaDBOption { return func(c *mariadbConfig) { c.port = port } }
 
