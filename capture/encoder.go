@@ -17,7 +17,7 @@ type tableShape struct {
 	valueFrame []byte
 	route      []int // columns whose values choose the partition
 	byKey      bool  // route is the key
-	specials   []int // decimal columns that cannot hold NaN or infinity in Avro
+	specials   []int // columns that may hold what Avro cannot: NaN and infinity in decimals, dates that no calendar has
 }
 
 // encoder turns rows into records. It owns its buffers and is used by one goroutine; what it returns is valid until its next use.

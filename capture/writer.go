@@ -106,7 +106,7 @@ func (w *writer) shape(name string, ts *topicState, t *schemas.Table) (*tableSha
 		own.PartitionBy = s.route
 	}
 	for i, c := range own.Columns {
-		if c.Type.Kind == schemas.KindDecimal && c.Type.Precision > 0 {
+		if k := c.Type.Kind; k == schemas.KindDecimal && c.Type.Precision > 0 || k == schemas.KindDate || k == schemas.KindTimestamp || k == schemas.KindTimestampTZ {
 			s.specials = append(s.specials, i)
 		}
 	}

@@ -133,6 +133,9 @@ func Partition(vals []Value, n int) int32 {
 func (v Value) String() string { return string(appendReadable(nil, v)) }
 
 func appendReadable(dst []byte, v Value) []byte {
+	if v.isNoDate() {
+		return append(dst, v.Bytes...)
+	}
 	switch v.Kind {
 	case KindNull:
 		return append(dst, "null"...)

@@ -59,6 +59,14 @@ func CivilFromDays(days int64) (year int64, month, day int) {
 	return year, month, day
 }
 
+// NoDate makes what a database keeps in a date or timestamp column and no calendar has, as the database prints it: MySQL's "0000-00-00", "2024-00-15 00:00:00",
+// "2023-02-31". kind is KindDate, KindTimestamp or KindTimestampTZ. See doc.go for its published form.
+func NoDate(kind Kind, text []byte) Value { return Value{Kind: kind, Bytes: text} }
+
+func (v Value) isNoDate() bool {
+	return v.Bytes != nil && (v.Kind == KindDate || v.Kind == KindTimestamp || v.Kind == KindTimestampTZ)
+}
+
 func floorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {

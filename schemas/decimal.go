@@ -23,8 +23,8 @@ const (
 // DecSpecial makes NaN or an infinity; which is one of the Special constants.
 func DecSpecial(which int16) Value { return Value{Kind: KindDecimal, Scale: which} }
 
-// IsSpecial says whether v is a decimal NaN or infinity.
-func (v Value) IsSpecial() bool { return v.Kind == KindDecimal && v.Scale < 0 }
+// IsSpecial says whether v is a decimal NaN or infinity, or a date that is none.
+func (v Value) IsSpecial() bool { return v.Kind == KindDecimal && v.Scale < 0 || v.isNoDate() }
 
 // IsNumber says whether v is an exact number: a whole number or a decimal that is not special.
 func (v Value) IsNumber() bool {

@@ -43,4 +43,7 @@
 // "Infinity" and "-Infinity" (a KindDecimal whose Scale is one of the Special constants). decimal(p,s) has no place for
 // them: capture publishes such a column as nullable, the value as null, and adds the header "__special" with
 // "column=NaN" to the record. Arithmetic refuses special values.
+//
+// Dates that no calendar has, which MySQL can be made to keep ("0000-00-00", "2024-00-15", "2023-02-31"), are published in the same way: the column is
+// nullable, the value null, and the header "__special" has the text that the database prints, "born=0000-00-00".
 package schemas

@@ -59,6 +59,9 @@ func (o *op) append(dst []byte, v *Value) ([]byte, error) {
 		if v.Kind != KindDate {
 			return dst, o.mismatch(v)
 		}
+		if v.Bytes != nil {
+			return dst, columnFault("a date that no calendar has", *v)
+		}
 		if v.Int != int64(int32(v.Int)) {
 			return dst, columnFault("a date out of range", *v)
 		}
@@ -66,6 +69,9 @@ func (o *op) append(dst []byte, v *Value) ([]byte, error) {
 	case KindTime, KindTimestamp, KindTimestampTZ:
 		if v.Kind != o.kind {
 			return dst, o.mismatch(v)
+		}
+		if v.Bytes != nil {
+			return dst, columnFault("a date that no calendar has", *v)
 		}
 		return appendLong(dst, v.Int), nil
 	case KindUUID:

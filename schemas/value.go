@@ -13,7 +13,7 @@ type Value struct {
 	// Int is the number itself or, for a KindDecimal with nil Bytes, its unscaled coefficient.
 	Int int64
 	// Bytes is text, bytes, JSON, an enum's symbol or a UUID; for a KindDecimal that does not fit Int it is the
-	// coefficient as big-endian two's complement.
+	// coefficient as big-endian two's complement; for a date or timestamp that no calendar has its text (NoDate).
 	Bytes []byte
 	// List holds the elements of an array or the fields of a record.
 	List []Value

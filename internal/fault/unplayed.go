@@ -50,6 +50,10 @@ var unplayed = []Cause{
 	ChannelRefused,
 	ChannelCommand,
 	LinkKeyUnusable,
+	// The dialogues of MySQL and MariaDB as sources are still to be played.
+	BinlogUnreachable, BinlogLogin, BinlogDatabase, BinlogConnections, BinlogNotAccepting, BinlogCatalog, BinlogVersion, BinlogOff, BinlogFormat,
+	BinlogMetadata, BinlogServerID, BinlogReplica, BinlogGTID, BinlogExpires, BinlogReplication, BinlogTableRight, BinlogTableMissing, BinlogTableUnfit,
+	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue,
 	StatusUnwritable,
 	StatusUnreadable,
 }
