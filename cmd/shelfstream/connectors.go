@@ -2,13 +2,16 @@ package main
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shelfstream/capture"
 	"shelfstream/capture/postgres"
+	"shelfstream/internal/kafka"
 	"shelfstream/sink"
 	"shelfstream/sink/mysql"
+	"shelfstream/status/exchange"
 )
 
 // sourceKind is a connector that captures; sourceParts are what it is given beside its section.
@@ -26,10 +29,27 @@ type sourceParts struct {
 	metrics          prometheus.Registerer
 }
 
-// sinkKind is a connector that writes.
+// sinkKind is a connector that writes; sinkParts are what it is given beside its section.
 type sinkKind struct {
 	config func() any
-	open   func(section any, name string, log *slog.Logger) (sink.Target, error)
+	// open makes a target; it does not connect yet.
+	open func(section any, parts sinkParts) (sink.Target, error)
+}
+
+type sinkParts struct {
+	pipeline, sink string
+	// zone is the pipeline's time zone.
+	zone *time.Location
+	// path makes a path of the configuration absolute.
+	path func(name string) string
+	// client reaches the log; nil where a configuration is only checked, and then no partition is opened.
+	client *kafka.Client
+	// replication and topics are for topics that the sink makes.
+	replication int
+	topics      map[string]string
+	log         *slog.Logger
+	metrics     prometheus.Registerer
+	exchanges   exchange.Log // nil = nobody wants to know
 }
 
 // sourceKinds is the table of names under sources.<name>.
@@ -45,8 +65,8 @@ func sourceKinds() map[string]sourceKind {
 // sinkKinds is the table of names under sinks.<name>.
 func sinkKinds() map[string]sinkKind {
 	return map[string]sinkKind{
-		"mysql": sinkOf(func(c mysql.Config, name string, log *slog.Logger) (sink.Target, error) {
-			return mysql.Open(c, mysql.Options{Sink: name, Logger: log})
+		"mysql": sinkOf(func(c mysql.Config, p sinkParts) (sink.Target, error) {
+			return mysql.Open(c, mysql.Options{Sink: p.sink, Logger: p.log})
 		}),
 	}
 }
@@ -60,11 +80,9 @@ func sourceOf[C any](open func(C, sourceParts) (capture.Source, error)) sourceKi
 }
 
 // sinkOf ties a constructor to the struct of its section.
-func sinkOf[C any](open func(C, string, *slog.Logger) (sink.Target, error)) sinkKind {
+func sinkOf[C any](open func(C, sinkParts) (sink.Target, error)) sinkKind {
 	return sinkKind{
 		config: func() any { return new(C) },
-		open: func(section any, name string, log *slog.Logger) (sink.Target, error) {
-			return open(*section.(*C), name, log)
-		},
+		open:   func(section any, parts sinkParts) (sink.Target, error) { return open(*section.(*C), parts) },
 	}
 }
