@@ -150,6 +150,10 @@ func (b *board) begin(name string, total int64, now func() time.Time) func(done 
 // Status implements status.Reporter.
 func (r *Runner) Status() status.Stage {
 	b := &r.board
+	var notices fault.List
+	if n, ok := r.cfg.Target.(Noticer); ok {
+		notices = n.Notices()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := status.Stage{
@@ -176,6 +180,7 @@ func (r *Runner) Status() status.Stage {
 	for _, view := range slices.Sorted(maps.Keys(b.others)) {
 		s.Faults = append(s.Faults, b.others[view])
 	}
+	s.Faults = append(s.Faults, notices...)
 	for _, p := range b.progress {
 		s.Progress = append(s.Progress, *p)
 	}

@@ -78,7 +78,7 @@ func (w *worker) transaction(p *partition, b *Batch, was int64, taken, attempt i
 	}
 	e.Spans = []exchange.Span{span}
 	for i := range b.Records[:min(len(b.Records), status.MaxSamples)] {
-		e.Keys = append(e.Keys, keyText(b.Records[i].KeyValues))
+		e.Keys = append(e.Keys, KeyText(b.Records[i].KeyValues))
 	}
 	return e
 }
@@ -123,8 +123,8 @@ func (w *worker) refused(p *partition, b *Batch, was int64, taken, attempt int, 
 	w.r.spoke(w.transaction(p, b, was, taken, attempt, begun), err)
 }
 
-// keyText is a key for people.
-func keyText(key []schemas.Value) string {
+// KeyText is a key for people: "4711", or values joined by "/".
+func KeyText(key []schemas.Value) string {
 	var b []byte
 	for i := range key {
 		if i > 0 {

@@ -47,7 +47,11 @@ func (w *worker) open(ctx context.Context, p *partition) error {
 
 	// Tombstones may be gone that this sink never read: the log begins past its place, or nobody wrote for longer than they are kept.
 	away := !place.Updated.IsZero() && r.cfg.Now().Sub(place.Updated) > r.cfg.TombstoneRetention && place.Next < end
-	p.stale = place.Prune || away || place.Next < start && place.Next > 0 || place.Others && !r.board.left(p.View.Name)
+	missed := away || place.Next < start && place.Next > 0
+	if _, lists := r.cfg.Target.(Pruner); !lists { // what it delivered stays delivered
+		missed = false
+	}
+	p.stale = place.Prune || missed || place.Others && !r.board.left(p.View.Name)
 
 	if place.Next < place.ReplayUntil && place.Next < end {
 		if err := w.replay(ctx, p, end); err != nil {

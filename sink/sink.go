@@ -164,6 +164,12 @@ type DryChecker interface {
 	DryCheck(ctx context.Context, views []View) (fault.List, error)
 }
 
+// Noticer is an extra ability of a Target: it notices by itself what is wrong outside of any Apply, such as an acknowledgement that does not come.
+type Noticer interface {
+	// Notices lists what is wrong now, one fault for each cause and place. It does not wait.
+	Notices() fault.List
+}
+
 // Looker is an extra ability of a Target: it shows what it has of one key, for explain.
 type Looker interface {
 	Lookup(ctx context.Context, v View, key []schemas.Value) ([]Found, error)

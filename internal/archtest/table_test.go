@@ -34,6 +34,7 @@ var table = []folder{
 
 	{path: "sink", own: stage, tests: append([]string{"sink/sinktest"}, stageTest...)},
 	{path: "sink/sinktest", own: slices.Concat(stage, []string{"sink", "internal/kafka/embedded"})},
+	{path: "sink/ledger", own: []string{"sink", "internal/kafka", "internal/fault"}, tests: slices.Concat([]string{"sink/sinktest"}, stageTest)},
 	{path: "sink/mysql", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
 	{path: "sink/render", own: []string{"schemas", "internal/fault"}},
 	{path: "sink/postgres", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
