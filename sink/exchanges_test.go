@@ -2,7 +2,6 @@ package sink_test
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -13,31 +12,8 @@ import (
 	"shelfstream/sink"
 	"shelfstream/sink/sinktest"
 	"shelfstream/status/exchange"
+	"shelfstream/status/exchange/exchangetest"
 )
-
-// heard is a Log that keeps everything.
-type heard struct {
-	mu   sync.Mutex
-	list []exchange.Exchange
-}
-
-func (h *heard) Add(e exchange.Exchange) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.list = append(h.list, e)
-}
-
-// find is the first exchange that fits.
-func (h *heard) find(kind, outcome string) *exchange.Exchange {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	i := slices.IndexFunc(h.list, func(e exchange.Exchange) bool { return e.Kind == kind && e.Outcome == outcome })
-	if i < 0 {
-		return nil
-	}
-	e := h.list[i]
-	return &e
-}
 
 func TestExchangesAreTold(t *testing.T) {
 	w := sinktest.NewWorld(t, sinktest.View(), 1)
@@ -56,28 +32,28 @@ func TestExchangesAreTold(t *testing.T) {
 		}
 		return nil
 	}
-	h := &heard{}
+	h := &exchangetest.Heard{}
 	cfg := w.Config(m)
 	cfg.Exchanges = h
 	w.Put(sinktest.Row(1, "a", 0), sinktest.Row(2, "b", 0))
 	w.Start(cfg)
-	sinktest.Wait(t, "a parked record tried again", func() bool { return h.find("retry", exchange.Parked) != nil })
-	if e := h.find("preflight", exchange.OK); e == nil || e.Link != "sink shop" || e.Direction != exchange.Out || e.Attempt != 1 {
+	sinktest.Wait(t, "a parked record tried again", func() bool { return h.Find("retry", exchange.Parked) != nil })
+	if e := h.Find("preflight", exchange.OK); e == nil || e.Link != "sink shop" || e.Direction != exchange.Out || e.Attempt != 1 {
 		t.Errorf("preflight: %+v", e)
 	}
-	if e := h.find("open", exchange.OK); e == nil || !slices.Equal(e.Keys, []string{w.View.Topic + "/0"}) {
+	if e := h.Find("open", exchange.OK); e == nil || !slices.Equal(e.Keys, []string{w.View.Topic + "/0"}) {
 		t.Errorf("open: %+v", e)
 	}
-	e := h.find("transaction", exchange.Failed)
+	e := h.Find("transaction", exchange.Failed)
 	if e == nil || e.Fault == nil || e.Fault.Cause != "shop.unreachable" || e.Attempt != 1 || e.Records != 2 {
 		t.Errorf("failure: %+v", e)
 	}
-	e = h.find("transaction", exchange.Parked)
+	e = h.Find("transaction", exchange.Parked)
 	if e == nil || e.Fault == nil || e.Fault.Cause != "shop.refused" || e.Attempt != 3 || e.Records != 2 || e.Parked != 1 || e.Bytes == 0 ||
 		!slices.Equal(e.Spans, []exchange.Span{{Topic: w.View.Topic, From: 0, To: 2}}) {
 		t.Errorf("parked: %+v", e)
 	}
-	if e := h.find("retry", exchange.Parked); e.Spans[0] != (exchange.Span{Topic: w.View.Topic, From: 1, To: 2}) {
+	if e := h.Find("retry", exchange.Parked); e.Spans[0] != (exchange.Span{Topic: w.View.Topic, From: 1, To: 2}) {
 		t.Errorf("retry: %+v", e)
 	}
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -19,16 +18,4 @@ func (t *Trouble) Words() string {
 }
 
 // TriesWords says how a stage's tries go: "3 tries failed, the next comes in 4 s"; "" if none has failed.
-func (s *Stage) TriesWords(now time.Time) string {
-	if s.Attempt == 0 {
-		return ""
-	}
-	tries := fmt.Sprintf("%d tries failed", s.Attempt)
-	if s.Attempt == 1 {
-		tries = "1 try failed"
-	}
-	if s.NextTry.After(now) {
-		return tries + ", the next comes in " + Duration(s.NextTry.Sub(now))
-	}
-	return tries + ", one is under way"
-}
+func (s *Stage) TriesWords(now time.Time) string { return Tries(s.Attempt, s.NextTry, now) }

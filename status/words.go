@@ -99,3 +99,26 @@ func (p Progress) Percent() int {
 	}
 	return int(min(99, p.Done*100/p.Total))
 }
+
+// About is where and what in a line: "sink shop: the table is locked". Words that name a stage's link themselves are enough.
+func About(link, what string) string {
+	if link == "" || strings.Contains(link, " ") && strings.Contains(what, link) {
+		return what
+	}
+	return link + ": " + what
+}
+
+// Tries says how often something failed in a row, and when it is tried again: "5 tries failed, the next comes in 4 s"; "" if none failed.
+func Tries(failed int, next, now time.Time) string {
+	if failed == 0 {
+		return ""
+	}
+	tries := fmt.Sprintf("%d tries failed", failed)
+	if failed == 1 {
+		tries = "1 try failed"
+	}
+	if next.After(now) {
+		return tries + ", the next comes in " + Duration(next.Sub(now))
+	}
+	return tries + ", one is under way"
+}

@@ -122,7 +122,7 @@ const (
 // unreachable makes a fault of a connection that could not be opened.
 func (s *Source) unreachable(err error) error {
 	f := &fault.Fault{
-		Class: fault.Environment, Cause: fault.PostgresUnreachable, Where: "source " + s.cfg.Source, What: "the database cannot be reached", Err: err,
+		Class: fault.Environment, Cause: fault.PostgresUnreachable, Where: "source " + s.cfg.Source, What: "does not answer", Err: err,
 		Fix: "check host, port and network, and that PostgreSQL runs and listens there (listen_addresses, firewall)",
 	}
 	var pg *pgconn.PgError

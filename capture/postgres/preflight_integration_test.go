@@ -146,7 +146,7 @@ func TestPreflightServer(t *testing.T) {
 	}
 	_, err = mustNew(t, cfg).Preflight(t.Context())
 	var f *fault.Fault
-	if !errors.As(err, &f) || f.Class != fault.Environment || f.What != "the database cannot be reached" {
+	if !errors.As(err, &f) || f.Class != fault.Environment || f.What != "does not answer" {
 		t.Errorf("a dead server gives %v", err)
 	}
 	cfg.DSN = server.DSN("nowhere")

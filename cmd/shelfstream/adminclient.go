@@ -17,6 +17,13 @@ import (
 // errNoAnswer says that no process listens on the admin port.
 var errNoAnswer = errors.New("nobody answers on the admin port")
 
+// noAnswerError is errNoAnswer with why: a port that refuses, a name that is not known, a time that ran out.
+type noAnswerError struct{ why error }
+
+func (e *noAnswerError) Error() string        { return errNoAnswer.Error() + ": " + e.why.Error() }
+func (e *noAnswerError) Is(target error) bool { return target == errNoAnswer }
+func (e *noAnswerError) Unwrap() error        { return e.why }
+
 // askAdmin gets JSON from the admin port. Faults that the process reports come back as faults.
 func askAdmin(ctx context.Context, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -27,7 +34,7 @@ func askAdmin(ctx context.Context, url string, into any) error {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
+		return &noAnswerError{err}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -89,7 +96,15 @@ func answeredFault(url string, code int, body []byte) error {
 // notRunning is the fault of a command that needs a running pipeline.
 func notRunning(url string, err error) error {
 	return &fault.Fault{
-		Class: fault.Environment, Where: url, What: "the pipeline does not answer on its admin port", Err: errors.Unwrap(err),
+		Class: fault.Environment, Where: url, What: "the pipeline does not answer on its admin port", Err: why(err),
 		Fix: "start it with 'shelfstream run', or name its admin port with -admin host:port",
 	}
+}
+
+// why is the cause of an errNoAnswer.
+func why(err error) error {
+	if no, ok := errors.AsType[*noAnswerError](err); ok {
+		return no.why
+	}
+	return err
 }

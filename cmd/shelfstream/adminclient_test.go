@@ -65,7 +65,7 @@ func TestAskingAnotherProcess(t *testing.T) {
 	}
 	for _, args := range [][]string{{"explain", "product", "4711"}, {"plan"}} {
 		args = append([]string{args[0], "-config", config, "-admin", "127.0.0.1:1"}, args[1:]...)
-		if got := execute(t, goodEnv, args...); got.code != 3 || !strings.Contains(got.stderr, "http://127.0.0.1:1: the pipeline does not answer on its admin port") || !strings.Contains(got.stderr, "fix: start it") {
+		if got := execute(t, goodEnv, args...); got.code != 3 || !strings.Contains(got.stderr, "http://127.0.0.1:1: the pipeline does not answer on its admin port") || !strings.Contains(got.stderr, "connection refused") || !strings.Contains(got.stderr, "fix: start it") {
 			t.Errorf("%v: %d %s", args, got.code, got.stderr)
 		}
 	}

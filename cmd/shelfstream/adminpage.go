@@ -56,8 +56,8 @@ func (a *app) people(cfg *web.Config) {
 	}
 	if a.cfg.hasGuards() {
 		cfg.Held = a.heldPage
-		cfg.ApplyHeld = func(ctx context.Context, view, guard, by, why string) (string, error) {
-			return a.request(ctx, view, by, why, applyOf(view, guard, 0))
+		cfg.ApplyHeld = func(ctx context.Context, view, guard, by, why string, lasts time.Duration) (string, error) {
+			return a.request(ctx, view, by, why, applyOf(view, guard, lasts))
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (a *app) watched(cfg *web.Config) {
 	cfg.Exchanges = func(link string, n int, failedOnly bool) []exchange.Exchange {
 		return a.watching.book.Last(link, n, failedOnly)
 	}
-	cfg.Incidents = func() []web.Incident { return incidentsShown(a.watching.keeper.Incidents()) }
+	cfg.Incidents = func() []web.Incident { return a.incidentsShown(a.watching.keeper.Incidents()) }
 	cfg.Ack = func(ctx context.Context, id, by, note string) error { return a.watching.keeper.Ack(ctx, id, by, note) }
 	a.linked(cfg)
 }
@@ -112,8 +112,17 @@ func (a *app) withoutLog(cfg *web.Config) {
 	a.visitors(cfg)
 	a.linked(cfg)
 	cfg.Changed = []func() <-chan struct{}{a.alerts.alone.Changed}
-	cfg.Incidents = func() []web.Incident { return incidentsShown(a.alerts.alone.Incidents()) }
+	cfg.Incidents = func() []web.Incident { return a.incidentsShown(a.alerts.alone.Incidents()) }
 	cfg.Ack = func(_ context.Context, id, by, note string) error { return a.alerts.alone.Ack(id, by, note) }
+}
+
+// incidentsShown are the incidents in the page's words, with who is told next.
+func (a *app) incidentsShown(all []incident.Incident) []web.Incident {
+	out := incidentsShown(all)
+	for n := range out {
+		out[n].Next = a.alerts.ahead(&all[n], time.Now(), a.cfg.Zone)
+	}
+	return out
 }
 
 func incidentsShown(all []incident.Incident) []web.Incident {
@@ -128,7 +137,7 @@ func incidentsShown(all []incident.Incident) []web.Incident {
 func incidentShown(i *incident.Incident) web.Incident {
 	out := web.Incident{
 		ID: i.ID, Link: i.Link, Data: i.Data, Cause: string(i.Cause), Kind: string(i.Kind), Severity: string(i.Severity), Where: i.Where, What: cmp.Or(i.What, i.Title), Fix: i.Fix, Command: i.Command,
-		Count: i.Count, Samples: i.Samples, Opened: i.Opened, Last: i.Last, Acked: i.Acked, Resolved: i.Resolved, By: i.By, Note: i.Note, Behind: i.Behind, Worker: i.Worker,
+		Count: i.Count, Tries: i.Tries, NextTry: i.NextTry, Samples: i.Samples, Opened: i.Opened, Last: i.Last, Acked: i.Acked, Resolved: i.Resolved, By: i.By, Note: i.Note, Behind: i.Behind, Worker: i.Worker,
 	}
 	for _, e := range i.Log {
 		out.Log = append(out.Log, web.Event{At: e.At, What: e.What, By: e.By})

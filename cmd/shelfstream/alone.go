@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +58,29 @@ func (a *app) openAlerts() (err error) {
 	t.alone = incident.NewAlone(cfg)
 	a.alerts = t
 	return nil
+}
+
+// ahead says who is told next of an incident, and when: "boss is told at 09:33:00, unless somebody takes it on"; "" if nobody is.
+func (t *alerts) ahead(i *incident.Incident, now time.Time, zone *time.Location) string {
+	if t.policies == nil || !i.Open() || i.Behind != "" {
+		return ""
+	}
+	at, people := t.policies.Ahead(i.Subject(), i.Escalation, now)
+	if len(people) == 0 {
+		return ""
+	}
+	form := time.TimeOnly
+	if at.In(zone).Format(time.DateOnly) != now.In(zone).Format(time.DateOnly) {
+		form = "Monday 2 January 15:04"
+	}
+	is, unless := "is", "unless somebody takes it on"
+	if len(people) > 1 {
+		is = "are"
+	}
+	if !i.Acked.IsZero() {
+		unless = "if it is still there then"
+	}
+	return strings.Join(people, ", ") + " " + is + " told at " + at.In(zone).Format(form) + ", " + unless
 }
 
 // watch says where to look from now on.

@@ -117,8 +117,12 @@ func printIncident(w io.Writer, i *incident.Incident, story bool, at time.Time) 
 	if samples != "" && int64(len(i.Samples)) < i.Count {
 		samples += ", …"
 	}
+	count := status.Count(i.Count)
+	if i.Tries > 0 {
+		count = "" // the same number
+	}
 	for _, line := range []struct{ label, text string }{
-		{"what", i.What}, {"where", i.Where}, {"do", i.Fix}, {"command", i.Command}, {"count", status.Count(i.Count)}, {"such as", samples}, {"cause", string(i.Cause)},
+		{"what", i.What}, {"where", i.Where}, {"do", i.Fix}, {"command", i.Command}, {"tries", status.Tries(i.Tries, i.NextTry, at)}, {"count", count}, {"such as", samples}, {"cause", string(i.Cause)},
 	} {
 		if line.text != "" {
 			row(w, "  "+line.label, oneLine.Replace(line.text))
@@ -148,20 +152,22 @@ incidents applies it at once, or when there is one again.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			var c common
 			var who, note string
+			var asJSON bool
 			c.flags(p, fs)
 			fs.StringVar(&who, "by", "", "`name` of who takes it on; the system's user name if left out")
 			fs.StringVar(&note, "note", "", "`text` for the others")
+			fs.BoolVar(&asJSON, "json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
 				if len(args) != 1 {
 					return usage("ack wants the ID of an incident", "shelfstream incidents lists them")
 				}
-				return ackIncident(ctx, p, &c, args[0], cmp.Or(who, userName()), note)
+				return ackIncident(ctx, p, &c, args[0], cmp.Or(who, userName()), note, asJSON)
 			}
 		},
 	}
 }
 
-func ackIncident(ctx context.Context, p *program, c *common, id, who, note string) error {
+func ackIncident(ctx context.Context, p *program, c *common, id, who, note string, asJSON bool) error {
 	cfg, log, err := c.load(p)
 	if err != nil {
 		return err
@@ -170,30 +176,40 @@ func ackIncident(ctx context.Context, p *program, c *common, id, who, note strin
 	if err != nil {
 		return err
 	}
-	say, err := a.ack(ctx, id, who, note)
+	done, say, err := a.ack(ctx, id, who, note)
 	if err := errors.Join(err, a.Close()); err != nil {
 		return err
+	}
+	if asJSON {
+		return printJSON(p.stdout, done)
 	}
 	_, err = io.WriteString(p.stdout, plain(say)+"\n")
 	return err
 }
 
+// acked is what ack prints as JSON.
+type acked struct {
+	// Asked: the request is written; false: the incident is resolved already.
+	Asked bool `json:"asked"`
+	incident.Request
+}
+
 // ack writes the request down, and says what was asked for.
-func (a *app) ack(ctx context.Context, id, who, note string) (string, error) {
+func (a *app) ack(ctx context.Context, id, who, note string) (*acked, string, error) {
 	list, err := incident.Read(ctx, a.client, a.cfg.Name)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	i, err := incidentOf(list, id)
 	if err != nil {
-		return "", err
-	}
-	if !i.Open() {
-		return fmt.Sprintf("incident %s is resolved already, nothing is left to take on", i.ID), nil
+		return nil, "", err
 	}
 	r := incident.Request{ID: rand.Text(), At: now(), By: who, What: incident.Ack, Incident: i.ID, Note: note}
-	if err := incident.Send(ctx, a.client, a.cfg.Name, a.cfg.Log.Replication, r); err != nil {
-		return "", err
+	if !i.Open() {
+		return &acked{Request: r}, fmt.Sprintf("incident %s is resolved already, nothing is left to take on", i.ID), nil
 	}
-	return fmt.Sprintf("asked for: %s takes on incident %s (%s: %s)", who, i.ID, i.Link, i.What), nil
+	if err := incident.Send(ctx, a.client, a.cfg.Name, a.cfg.Log.Replication, r); err != nil {
+		return nil, "", err
+	}
+	return &acked{true, r}, fmt.Sprintf("asked for: %s takes on incident %s (%s)", who, i.ID, status.About(i.Link, i.What)), nil
 }

@@ -207,7 +207,7 @@ func askPlan(ctx context.Context, url string, r *planRequest, progress func(tran
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+		return nil, &noAnswerError{err}
 	}
 	defer resp.Body.Close()
 	lines := json.NewDecoder(resp.Body)

@@ -97,7 +97,7 @@ func printOpen(out io.Writer, r *status.Report) error {
 		case i.Behind != "":
 			who = "follows from " + i.Behind
 		}
-		row(w, "  "+i.ID, strings.ToUpper(i.Severity), "for "+status.Duration(r.At.Sub(i.Since)), i.Link+": "+oneLine.Replace(i.What), status.Count(i.Count), who)
+		row(w, "  "+i.ID, strings.ToUpper(i.Severity), "for "+status.Duration(r.At.Sub(i.Since)), oneLine.Replace(status.About(i.Link, i.What)), status.Count(i.Count), who)
 	}
 	return w.Flush()
 }

@@ -14,7 +14,7 @@ type folder struct {
 
 var (
 	stage     = []string{"schemas", "schemas/registry", "internal/kafka", "internal/fault", "internal/retry", "status", "status/exchange"}
-	stageTest = []string{"internal/kafka/embedded", "internal/testenv"}
+	stageTest = []string{"internal/kafka/embedded", "internal/testenv", "status/exchange/exchangetest"}
 	source    = []string{"capture", "schemas", "internal/retry", "internal/fault"}
 	target    = []string{"sink", "schemas", "internal/retry", "internal/fault"}
 )

@@ -66,7 +66,7 @@ func newAlerted(t *testing.T, kind string, o options) *alerted {
 	if o.pipeline == "" {
 		o.pipeline, o.rules = demo.Pipeline, demo.Rules
 	}
-	o.pipeline += alertsSection
+	o.pipeline += alertsSection + o.alerts
 	o.proxied, o.session = true, 2*time.Second
 	o.more = append([]string{"ADMIN=" + admin, fmt.Sprintf("MAIL_PORT=%d", a.box.Port()), "CHAT_URL=" + server.URL, "UNTIL_BOSS=" + untilBoss.String()}, o.more...) // the last one counts
 	a.world = newWorld(t, kind, o)

@@ -272,6 +272,7 @@ func (b *tab) album(name string) {
 		for _, scheme := range []string{"light", "dark"} {
 			b.look(s, scheme)
 			b.fits(s)
+			b.legible(s.name + " " + scheme)
 			b.shoot(name + "-" + s.name + "-" + scheme)
 		}
 	}
@@ -288,6 +289,30 @@ func (b *tab) fits(s size) {
 			return e.getBoundingClientRect().right > %d;
 		}).slice(0, 8).map(function (e) { return e.tagName + "." + (e.getAttribute("class") || "") + " " + Math.round(e.getBoundingClientRect().right); }).join("; ")`, s.width))
 		b.t.Errorf("%s is %d px wide on a %s of %d px: %s", js[string](b, "location.href"), wide, s.name, s.width, culprits)
+	}
+}
+
+// legible fails the test for text that stands out too little from what is behind it: WCAG's 4.5 to 1, and 3 to 1 for large text.
+func (b *tab) legible(how string) {
+	b.t.Helper()
+	faint := js[string](b, `(function () {
+		function rgba(c) { var m = c.match(/^rgba?\(([^)]*)\)$/); if (!m) { return null; } var p = m[1].split(/[ ,\/]+/).map(Number); return [p[0], p[1], p[2], p.length > 3 ? p[3] : 1]; }
+		function over(a, b) { return [0, 1, 2].map(function (i) { return a[i] * a[3] + b[i] * (1 - a[3]); }).concat(1); }
+		function behind(e) { var all = []; for (; e; e = e.parentElement) { var c = rgba(getComputedStyle(e).backgroundColor); if (c && c[3] > 0) { all.push(c); if (c[3] === 1) { break; } } } return all.reverse().reduce(function (low, c) { return over(c, low); }, [255, 255, 255, 1]); }
+		function light(c) { var l = c.slice(0, 3).map(function (v) { v /= 255; return v <= 0.04045 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4); }); return 0.2126 * l[0] + 0.7152 * l[1] + 0.0722 * l[2]; }
+		var out = [];
+		document.querySelectorAll("body *").forEach(function (e) {
+			if (e.closest("svg, script, style, .hide") || !Array.from(e.childNodes).some(function (n) { return n.nodeType === 3 && n.data.trim(); })) { return; }
+			var box = e.getBoundingClientRect(), s = getComputedStyle(e), c = rgba(s.color);
+			if (!box.width || !box.height || s.visibility !== "visible" || !c) { return; }
+			var back = behind(e), a = light(over(c, back)), z = light(back), ratio = (Math.max(a, z) + 0.05) / (Math.min(a, z) + 0.05), px = parseFloat(s.fontSize);
+			var least = px >= 24 || px >= 18.66 && +s.fontWeight >= 700 ? 3 : 4.5;
+			if (ratio < least) { out.push(e.tagName + "." + (e.getAttribute("class") || "") + " " + ratio.toFixed(2) + " " + e.textContent.trim().slice(0, 30)); }
+		});
+		return out.slice(0, 8).join("; ");
+	})()`)
+	if faint != "" {
+		b.t.Errorf("%s, %s: text is too faint: %s", js[string](b, "location.href"), how, faint)
 	}
 }
 

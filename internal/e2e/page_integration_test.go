@@ -25,10 +25,14 @@ func TestPageIsLive(t *testing.T) {
 	b.sees("a rate above 0 at every stage", `Array.from(document.querySelectorAll(".picture .node .figures b:first-child")).filter(function (e) { return parseFloat(e.textContent.replace(/[^0-9.]/g, "")) > 0; }).length >= 3`)
 	b.unloaded()
 	b.album("overview")
-	for _, path := range []string{"/links", "/link?name=sink+shop", "/workers", "/parked", "/incidents", "/held", "/charts", "/explain?view=product&key=7"} {
+	for _, path := range []string{"/links", "/link?name=sink+shop", "/workers", "/parked", "/incidents", "/held", "/charts", "/stage?kind=transform&name=product"} {
 		b.open(f.admin + path)
 		b.album(strings.Trim(strings.NewReplacer("/", "-", "?", "-", "=", "-", "&", "-", "+", "-").Replace(path), "-"))
 	}
+	var no int64
+	must(t, f.world.shop.QueryRowContext(f.ctx, "SELECT min(product_no) FROM product WHERE status = 'published'").Scan(&no))
+	b.open(f.admin + fmt.Sprintf("/explain?view=product&key=%d", no))
+	b.album("product")
 	b.clean()
 	l.finish()
 }

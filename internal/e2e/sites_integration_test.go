@@ -32,8 +32,8 @@ type front struct {
 	erp     string
 }
 
-// newFront starts everything, and waits until the shop equals the ERP.
-func newFront(t *testing.T, kind string) *front {
+// newFront starts everything, and waits until the shop equals the ERP. replace are pairs of texts, by which the demo's pipeline is changed.
+func newFront(t *testing.T, kind string, replace ...string) *front {
 	t.Helper()
 	hash := func(password string) string {
 		h, err := login.Hash(password)
@@ -43,7 +43,7 @@ func newFront(t *testing.T, kind string) *front {
 	admin, err := testenv.FreeAddr()
 	must(t, err)
 	f := &front{admin: "http://" + admin}
-	f.world = newWorld(t, kind, options{products: 200, rules: demo.Rules, pipeline: demo.Pipeline +
+	f.world = newWorld(t, kind, options{products: 200, rules: demo.Rules, pipeline: strings.NewReplacer(replace...).Replace(demo.Pipeline) +
 		"admin: { listen: " + admin + ", open: true, users: { " + operator + ": { role: operate, password_hash: '" + hash(operatorPassword) + "' }, " + viewer + ": { role: view, password_hash: '" + hash(viewerPassword) + "' } } }\n"})
 	f.process, err = program.Start(testenv.ProcessConfig{
 		Name: "run", Args: []string{"run", "-config", filepath.Join(f.dir, "pipeline.yaml")}, Env: f.env(filepath.Join(f.dir, "state")), Log: filepath.Join(f.dir, "run.log"), Admin: admin,

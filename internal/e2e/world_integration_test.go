@@ -52,6 +52,8 @@ type options struct {
 	seed func(w *world)
 	// pipeline and rules are the files; "" are the demo's.
 	pipeline, rules string
+	// alerts are further lines of the section alerts, of a world that tells people.
+	alerts string
 	// more are further variables of the pipeline's environment.
 	more []string
 }

@@ -154,6 +154,25 @@ func TestOneWorkerOpensNothing(t *testing.T) {
 	})
 }
 
+// TestBreakerWaitsAsAsked: a link that says when to come back is left alone until then, by all workers.
+func TestBreakerWaitsAsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBreaker(Policy{}, nil, nil)
+		for b.Link().Circuit == Closed {
+			_ = b.Do(t.Context(), func(context.Context) error { return comeBack(7 * time.Minute) })
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { _ = b.Do(t.Context(), func(context.Context) error { return nil }) })
+		}
+		wg.Wait()
+		if d := time.Since(began); d < 7*time.Minute || d > 8*time.Minute {
+			t.Errorf("tried again after %v", d)
+		}
+	})
+}
+
 // TestAnswersAreNoFailures: an error by which the link has answered closes the breaker; one that only says that the context is over says nothing.
 func TestAnswersAreNoFailures(t *testing.T) {
 	answer := errors.New("duplicate key")

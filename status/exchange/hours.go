@@ -17,6 +17,7 @@ type minute struct {
 type hour struct {
 	Minutes []minute `json:"minutes"`
 	changed bool
+	first   bool // it has a kind of outcome that the last one written may not have: people see that at once
 }
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
@@ -29,11 +30,12 @@ func (h *hour) add(now time.Time, outcome string, n int64) {
 		h.Minutes = append(h.Minutes, minute{At: at})
 	}
 	m := &h.Minutes[len(h.Minutes)-1]
+	count := &m.Failed
 	if outcome == OK {
-		m.OK += n
-	} else {
-		m.Failed += n
+		count = &m.OK
 	}
+	h.first = h.first || *count == 0
+	*count += n
 	h.changed = true
 }
 

@@ -356,3 +356,21 @@ func TestTheLastHourIsCountedOverRestarts(t *testing.T) {
 	start(t, late.Run)
 	eventually(t, "an hour later none", func() bool { s := late.Links(); return len(s) == 1 && s[0].OK == 0 && s[0].Failed == 0 })
 }
+
+// TestTheFirstOfAnHourIsToldAtOnce: a page that shows a failure shows it counted too; the next ones wait for the others.
+func TestTheFirstOfAnHourIsToldAtOnce(t *testing.T) {
+	r, err := NewRecorder(Config{Client: broker(t), Topic: topic, Now: func() time.Time { return base }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		of   Exchange
+		told bool
+	}{{ok(1), true}, {ok(2), false}, {bad(3), true}, {bad(4), false}, {ok(5), false}} {
+		r.keep([]*Exchange{&c.of})
+		records, _, _ := r.due(false)
+		if told := slices.ContainsFunc(records, func(k kafka.Record) bool { return strings.HasPrefix(string(k.Key), hourPrefix) }); told != c.told {
+			t.Errorf("%s %v: counts told: %v", c.of.Outcome, c.of.Keys, told)
+		}
+	}
+}

@@ -95,7 +95,7 @@ func (r *Recorder) begin(ctx context.Context, adopted *bool) (*kafka.Producer, e
 
 var errSlow = errors.New("no answer for 10 s")
 
-// write writes what the topic does not have yet, and with hours the counts too; it returns when all of that is acknowledged.
+// write writes what the topic does not have yet, and with hours all counts that changed; it returns when all of that is acknowledged.
 func (r *Recorder) write(ctx context.Context, p *kafka.Producer, hours bool) error {
 	records, entries, gone := r.due(hours)
 	if len(records) == 0 {
@@ -154,12 +154,9 @@ func (r *Recorder) due(hours bool) (records []kafka.Record, entries []*entry, go
 		records = append(records, kafka.Record{Key: []byte(key)})
 	}
 	clear(r.gone)
-	if !hours {
-		return records, entries, gone
-	}
 	now := r.cfg.Now()
 	for link, h := range r.hours {
-		if !h.changed {
+		if !h.changed || !hours && !h.first {
 			continue
 		}
 		h.forget(now)
@@ -167,7 +164,7 @@ func (r *Recorder) due(hours bool) (records []kafka.Record, entries []*entry, go
 		if err != nil {
 			continue
 		}
-		h.changed = false
+		h.changed, h.first = false, false
 		records = append(records, kafka.Record{Key: []byte(hourPrefix + r.run + "/" + link), Value: value})
 	}
 	return records, entries, gone

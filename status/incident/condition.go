@@ -30,6 +30,9 @@ type condition struct {
 	samples  []string
 	first    time.Time
 	worker   string
+	// tries is how many tries in a row have failed, next when the next one comes.
+	tries int
+	next  time.Time
 	// wait is for how long it must last before it is an incident.
 	wait time.Duration
 	// blocks: the link does not do its work, so that other things may come of it.
@@ -74,6 +77,10 @@ func (cs conditions) add(c *condition) {
 		return
 	}
 	have.count += c.count
+	have.tries = max(have.tries, c.tries)
+	if have.next.IsZero() || !c.next.IsZero() && c.next.Before(have.next) {
+		have.next = c.next
+	}
 	have.wait = min(have.wait, c.wait)
 	have.blocks = have.blocks || c.blocks
 	if worse(c.severity, have.severity) {
@@ -126,7 +133,10 @@ func (r *Rules) troubles(cs conditions, w *Worker, s *status.Stage, name string)
 func (r *Rules) fault(w *Worker, s *status.Stage, name string, f *fault.Fault) *condition {
 	common := r.commonLink(f.Cause)
 	c := r.condition(cmp.Or(common, name), status.FaultJSONOf(f), "fault")
-	c.worker, c.count = w.Name, int64(max(1, s.Attempt))
+	c.worker, c.count, c.tries, c.next = w.Name, int64(max(1, s.Attempt)), s.Attempt, s.NextTry
+	if common == "" {
+		c.what = heading(r.systemOf(c.cause), c.link, c.what)
+	}
 	idle := !atWork(s)
 	passes := c.kind.Passes() || c.kind == "" && s.State == status.StateRetrying
 	switch {

@@ -112,6 +112,7 @@ func (i *Incident) renew(c *condition, now time.Time) {
 	i.Link, i.Data, i.Cause, i.Kind, i.Severity = c.link, c.data, c.cause, c.kind, c.severity
 	i.Title, i.Where, i.What, i.Fix, i.Command = c.title, c.where, c.what, c.fix, c.command
 	i.Count, i.Samples, i.Worker = c.count, c.samples, c.worker
+	i.Tries, i.NextTry = c.tries, c.next.UTC().Round(time.Second)
 	i.Last = now.UTC().Round(time.Second)
 }
 
@@ -169,7 +170,7 @@ func (r *Rules) end(s *State, sc *scene, i *Incident, in *Input) {
 	}
 	delete(s.memory.missing, i.ID)
 	i.Resolved = in.Now.UTC().Round(time.Millisecond)
-	i.Behind = ""
+	i.Behind, i.NextTry = "", time.Time{}
 	what := "resolved by itself, after " + status.Duration(in.Now.Sub(i.Opened))
 	if !r.known(i.Link) {
 		what = "resolved: the configuration has no " + i.Link + " any more"

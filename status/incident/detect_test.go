@@ -36,6 +36,9 @@ func newScenery(t *testing.T) *scenery {
 					"rules.null": fault.Invalid, "guard.held": fault.Held, "kafka.unreachable": fault.Connection, "disk.full": fault.Full, "mysql.locked": fault.Busy,
 				}
 				e := fault.Entry{Cause: c, Kind: kinds[c], Severity: fault.Error}
+				if strings.HasPrefix(string(c), "mysql.") {
+					e.System = "MySQL"
+				}
 				if c == "kafka.unreachable" || c == "disk.full" {
 					e.Severity = fault.Critical
 				}
@@ -133,9 +136,13 @@ func TestOutage(t *testing.T) {
 	a.Attempt = 4
 	sc.pass(20 * time.Second)
 	sc.want()
-	a.Attempt = 5
+	next := sc.now.Add(30 * time.Second)
+	a.Attempt, a.NextTry = 5, next
 	sc.pass(time.Second)
 	sc.want("sink shop mysql.unreachable 5")
+	if i := sc.only(); i.What != "MySQL of sink shop: connection refused" || i.Tries != 5 || !i.NextTry.Equal(next) {
+		t.Errorf("%+v", i)
+	}
 	sc.fail(b, "mysql.starting", "it starts up")
 	sc.fail(a, "mysql.starting", "it starts up")
 	b.Attempt = 2
@@ -149,7 +156,7 @@ func TestOutage(t *testing.T) {
 	sc.want("sink shop mysql.starting 2")
 	sc.pass(3 * time.Second)
 	sc.want()
-	if i := sc.only(); i.Fix != "start it" || !strings.HasPrefix(i.Log[len(i.Log)-1].What, "resolved by itself, after 1 min") {
+	if i := sc.only(); i.Fix != "start it" || !i.NextTry.IsZero() || !strings.HasPrefix(i.Log[len(i.Log)-1].What, "resolved by itself, after 1 min") {
 		t.Errorf("%+v", i)
 	}
 }

@@ -47,6 +47,9 @@ type Incident struct {
 	Command string `json:"command,omitempty"`
 	// Count is how many records or products it holds back, or how many tries have failed; of a resolved one, the last such number.
 	Count int64 `json:"count"`
+	// Tries is how many tries in a row have failed, NextTry when the next one comes; zero: nothing is tried, or nobody knows.
+	Tries   int       `json:"tries,omitempty"`
+	NextTry time.Time `json:"next_try,omitzero"`
 	// Samples are some of the records' keys, or further places.
 	Samples []string `json:"samples,omitempty"`
 	// Opened is when its condition showed first, Last when it last did.

@@ -45,7 +45,7 @@ type KeeperConfig struct {
 	Mask func(string) string
 	// Every is how often it looks; 0 means a second.
 	Every time.Duration
-	// AskEvery is how often topics are asked for their newest record, for Expect; 0 means 30 s.
+	// AskEvery is how often topics are asked for their newest record, for Expect; 0 means a fifth of the shortest of them, at most 30 s.
 	AskEvery time.Duration
 	// SessionTimeout is the consumer group's; 0 means its default.
 	SessionTimeout time.Duration
@@ -78,7 +78,7 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 		cfg.Every = time.Second
 	}
 	if cfg.AskEvery <= 0 {
-		cfg.AskEvery = 30 * time.Second
+		cfg.AskEvery = askEvery(cfg.Expect)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

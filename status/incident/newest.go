@@ -24,6 +24,15 @@ func newNewest(client *kafka.Client, expect []Expectation, every time.Duration, 
 	return &newest{client: client, expect: expect, every: every, now: now, at: map[string]time.Time{}}
 }
 
+// askEvery is how often it is worth asking, so that what stays away is missed in good time.
+func askEvery(expect []Expectation) time.Duration {
+	every := 30 * time.Second
+	for i := range expect {
+		every = min(every, expect[i].Within/5)
+	}
+	return max(every, time.Second)
+}
+
 // run asks until ctx ends.
 func (n *newest) run(ctx context.Context, log *slog.Logger) {
 	if len(n.expect) == 0 {

@@ -94,7 +94,7 @@ func (t *teller) content(state *State, b escalate.Batch) notify.Content {
 		}
 		all = append(all, notify.Content{
 			Pipeline: t.pipeline, Incident: i.ID, Severity: string(i.Severity), Link: i.Link, Data: i.Data, Cause: string(i.Cause), Kind: string(i.Kind),
-			Where: i.Where, What: i.What, Fix: i.Fix, Command: i.Command, Worker: i.Worker, By: i.By, Note: i.Note, Count: i.Count, Samples: i.Samples,
+			Where: i.Where, What: i.What, Fix: i.Fix, Command: i.Command, Worker: i.Worker, By: i.By, Note: i.Note, Count: i.Count, Tries: i.Tries, Samples: i.Samples,
 			Opened: i.Opened, Last: i.Last, Acked: i.Acked, Resolved: i.Resolved, Reason: b.Reasons[n],
 		})
 	}

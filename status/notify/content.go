@@ -26,6 +26,7 @@ type Content struct {
 	By       string // who took it on
 	Note     string
 	Count    int64
+	Tries    int // failed in a row; 0: nothing is tried
 	Samples  []string
 	Opened   time.Time
 	Last     time.Time

@@ -33,6 +33,7 @@ type PayloadIncident struct {
 	Command  string          `json:"command,omitempty"`
 	Worker   string          `json:"worker,omitempty"`
 	Count    int64           `json:"count,omitempty"`
+	Tries    int             `json:"tries,omitempty"`
 	Samples  []string        `json:"samples,omitempty"`
 	Opened   time.Time       `json:"opened,omitzero"`
 	Last     time.Time       `json:"last,omitzero"`
@@ -49,7 +50,7 @@ func payload(to string, m escalate.Message, c *Content) Payload {
 	for _, i := range c.all() {
 		p.Incidents = append(p.Incidents, PayloadIncident{
 			Pipeline: i.Pipeline, ID: i.Incident, Reason: i.Reason, Severity: i.Severity, Link: i.Link, Data: i.Data, Cause: i.Cause, Kind: i.Kind, Where: i.Where,
-			What: i.What, Fix: i.Fix, Command: i.Command, Worker: i.Worker, Count: i.Count, Samples: i.Samples, Opened: i.Opened, Last: i.Last, Acked: i.Acked,
+			What: i.What, Fix: i.Fix, Command: i.Command, Worker: i.Worker, Count: i.Count, Tries: i.Tries, Samples: i.Samples, Opened: i.Opened, Last: i.Last, Acked: i.Acked,
 			By: i.By, Note: i.Note, Resolved: i.Resolved, AckURL: i.AckURL, PageURL: i.PageURL,
 		})
 	}

@@ -30,10 +30,7 @@ func title(m escalate.Message, c *Content) string {
 
 // about is where and what in a line.
 func about(c *Content) string {
-	if c.Link == "" {
-		return c.What
-	}
-	return c.Link + ": " + c.What
+	return status.About(c.Link, c.What)
 }
 
 // oneLine makes a text fit for a header or a title.
@@ -67,7 +64,10 @@ func facts(c *Content) []line {
 	add("Severity", c.Severity)
 	add("Link", c.Link)
 	add("Data", c.Data)
-	if c.Count > 1 {
+	switch {
+	case c.Tries > 0:
+		add("Tries", status.Count(int64(c.Tries))+" failed in a row")
+	case c.Count > 1:
 		add("How often", status.Count(c.Count))
 	}
 	add("Samples", strings.Join(c.Samples, ", "))

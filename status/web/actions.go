@@ -3,10 +3,12 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"shelfstream/internal/fault"
 	"shelfstream/status"
@@ -53,14 +55,37 @@ func (s *Server) actions() map[string]action {
 		}}
 	}
 	if s.cfg.ApplyHeld != nil {
-		all["/held/apply"] = action{"apply held", join("view", "guard"), "why", func(ctx context.Context, v *login.Visitor, f url.Values) (string, error) {
+		all["/held/apply"] = action{"apply held", join("view", "guard", "for"), "why", func(ctx context.Context, v *login.Visitor, f url.Values) (string, error) {
 			if err := reason(f); err != nil {
 				return "", err
 			}
-			return s.cfg.ApplyHeld(ctx, f.Get("view"), f.Get("guard"), v.Name, cut(f.Get("why")))
+			lasts, err := passFor(f.Get("for"))
+			if err != nil {
+				return "", err
+			}
+			return s.cfg.ApplyHeld(ctx, f.Get("view"), f.Get("guard"), v.Name, cut(f.Get("why")), lasts)
 		}}
 	}
 	return all
+}
+
+// passTimes are for how long new changes may pass too when what a guard holds is let out, as the form offers them.
+var passTimes = []struct{ Value, Words string }{
+	{"", "what is held now"}, {"30m", "and new ones for 30 minutes"}, {"2h", "and new ones for 2 hours"}, {"8h", "and new ones for 8 hours"}, {"24h", "and new ones for a day"},
+}
+
+// longestPass is for how long a guard may be out of force: whoever wants longer changes the configuration.
+const longestPass = 7 * 24 * time.Hour
+
+func passFor(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 || d > longestPass {
+		return 0, &fault.Fault{Class: fault.Config, Where: status.AdminPort, What: fmt.Sprintf("%q is no time for which changes may pass", text), Fix: "choose one of the form's, or write 30m or 2h, at most 168h"}
+	}
+	return d, nil
 }
 
 func reason(f url.Values) error {

@@ -76,8 +76,8 @@ type Config struct {
 	RetryParked func(ctx context.Context, view string, keys []string, by string) (say string, err error)
 	// SkipParked leaves a parked product out of the list until its rows change.
 	SkipParked func(ctx context.Context, view, key, by, why string) (say string, err error)
-	// ApplyHeld lets out what a guard of a view holds.
-	ApplyHeld func(ctx context.Context, view, guard, by, why string) (say string, err error)
+	// ApplyHeld lets out what a guard of a view holds; with lasts new changes of the guard pass too for so long.
+	ApplyHeld func(ctx context.Context, view, guard, by, why string, lasts time.Duration) (say string, err error)
 }
 
 // Flow is the way of the data.
@@ -134,6 +134,9 @@ type Incident struct {
 	What     string `json:"what"`
 	Fix      string `json:"fix,omitempty"`
 	Command  string `json:"command,omitempty"`
+	// Tries is how many tries in a row have failed, NextTry when the next one comes.
+	Tries   int       `json:"tries,omitempty"`
+	NextTry time.Time `json:"next_try,omitzero"`
 	// Count is how many records or products it holds back, Samples keys of some.
 	Count   int64    `json:"count"`
 	Samples []string `json:"samples,omitempty"`
@@ -147,7 +150,7 @@ type Incident struct {
 	// Behind is the incident that holds this one back: its link is down, and so on.
 	Behind string `json:"behind,omitempty"`
 	Worker string `json:"worker,omitempty"`
-	// Next says what the escalation does next, in words; may be empty.
+	// Next says in words who is told next, and when; may be empty.
 	Next string  `json:"next,omitempty"`
 	Log  []Event `json:"log,omitempty"`
 }

@@ -55,6 +55,11 @@ func TestActions(t *testing.T) {
 	if last := (*noted)[len(*noted)-1]; last.Outcome != audit.Failed {
 		t.Errorf("a failed action is noted as %+v", last)
 	}
+	for text, want := range map[string]string{"": "and more for 0s", "30m": "and more for 30m0s", "0": "no time", "-1h": "no time", "169h": "no time", "soon": "no time"} {
+		if w := send(s, "/held/apply", url.Values{"csrf": {token}, "view": {"product"}, "guard": {"removals"}, "why": {"the list"}, "for": {text}}, mine); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("for %q: %d %s", text, w.Code, w.Body)
+		}
+	}
 	s.cfg.Audit = func(context.Context, audit.Entry) error { return errors.New("the log is away") }
 	if w := send(s, "/incident/ack", url.Values{"csrf": {token}, "id": {"x"}}, mine); w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "could not be noted") {
 		t.Errorf("an action that could not be noted: %d", w.Code)

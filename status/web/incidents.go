@@ -23,6 +23,18 @@ type incidentView struct {
 	ParkedAt string
 }
 
+// tries takes what the link's stage says now of its tries: it is newer than what the keeper has written.
+func (v *incidentView) tries(m *moment) {
+	if v.Tries == 0 || !v.Resolved.IsZero() {
+		return
+	}
+	for _, st := range m.Stages {
+		if stageWord(st.Node.Kind)+" "+st.Node.Name == v.Link && st.Attempt > 0 {
+			v.Tries, v.NextTry = st.Attempt, st.NextTry
+		}
+	}
+}
+
 func severityTone(severity string) tone {
 	if severity == "warning" {
 		return toneWarn
@@ -164,6 +176,7 @@ func (s *Server) incidentPage(_ context.Context, q url.Values) (*page, error) {
 		return nil, fmt.Errorf("incident %s: %w", q.Get("id"), status.ErrNotFound)
 	}
 	v := incidentOf(m.Incidents[at])
+	v.tries(m)
 	for _, i := range m.Incidents {
 		if i.Behind == v.ID && i.Resolved.IsZero() {
 			v.Held = append(v.Held, incidentOf(i))

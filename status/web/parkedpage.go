@@ -189,9 +189,6 @@ type heldView struct {
 }
 
 func (s *Server) heldPage(context.Context, url.Values) (*page, error) {
-	if s.cfg.Held == nil {
-		return nil, fmt.Errorf("held changes: %w", status.ErrNotFound)
-	}
 	m := s.now()
 	v := heldView{Guards: m.guards, CanApply: s.cfg.ApplyHeld != nil}
 	if m.heldErr != nil {
@@ -199,7 +196,7 @@ func (s *Server) heldPage(context.Context, url.Values) (*page, error) {
 	}
 	p := &page{Title: "Held changes", Nav: "Held", Live: true, Parts: []part{{"head", "heldhead", v}}}
 	for i := range v.Guards {
-		p.Parts = append(p.Parts, part{fmt.Sprintf("guard%d", i), "heldguard", heldOne{v.Guards[i], v.CanApply}})
+		p.Parts = append(p.Parts, part{fmt.Sprintf("guard%d", i), "heldguard", heldOne{v.Guards[i], v.CanApply, max(0, v.Guards[i].Held-len(v.Guards[i].Samples))}})
 	}
 	return p, nil
 }
@@ -207,4 +204,5 @@ func (s *Server) heldPage(context.Context, url.Values) (*page, error) {
 type heldOne struct {
 	Held
 	CanApply bool
+	More     int // that are not among the samples
 }

@@ -101,6 +101,20 @@ func (s scene) Clock(t time.Time) template.HTML { return s.time(t, "ago") }
 // For writes since when; a script makes "12 s" of it.
 func (s scene) For(t time.Time) template.HTML { return s.time(t, "for") }
 
+// Seen writes from when to when something was seen.
+func (s scene) Seen(first, last time.Time) template.HTML {
+	if last.Sub(first) < 2*time.Second {
+		return s.Clock(last)
+	}
+	return "first " + s.Clock(first) + ", last " + s.Clock(last)
+}
+
+// Ahead says whether a time is yet to come.
+func (s scene) Ahead(t time.Time) bool { return t.After(s.At) }
+
+// PassTimes are for how long a guard may let new changes pass.
+func (s scene) PassTimes() any { return passTimes }
+
 // Exact writes a time with milliseconds, as it stays.
 func (s scene) Exact(t time.Time) string {
 	if t.IsZero() {

@@ -149,8 +149,8 @@ func busy(at time.Time) *Server {
 		SkipParked: func(_ context.Context, view, key, _, _ string) (string, error) {
 			return "asked for: " + view + " " + key + " is left out", nil
 		},
-		ApplyHeld: func(_ context.Context, view, guard, _, _ string) (string, error) {
-			return "asked for: what guard " + guard + " of " + view + " holds goes out", nil
+		ApplyHeld: func(_ context.Context, view, guard, _, _ string, lasts time.Duration) (string, error) {
+			return fmt.Sprintf("asked for: what guard %s of %s holds goes out, and more for %v", guard, view, lasts), nil
 		},
 		Parked: func(_ context.Context, kind, name string, limit int) (out []status.Parked, err error) {
 			for i := range min(limit, 120) {

@@ -122,13 +122,16 @@ var ranges = []struct {
 }{{"15m", "15 minutes", 15 * time.Minute}, {"1h", "1 hour", time.Hour}, {"6h", "6 hours", 6 * time.Hour}}
 
 func (s *Server) chartsPage(_ context.Context, q url.Values) (*page, error) {
+	m := s.now()
 	want := chartQuery{Range: time.Hour}
+	if shortest := ranges[0].lasts; m.At.Sub(s.started) < shortest { // else most of the picture is empty
+		want.Range = shortest
+	}
 	for _, r := range ranges {
 		if r.key == q.Get("range") {
 			want.Range = r.lasts
 		}
 	}
-	m := s.now()
 	return &page{Title: "Charts", Nav: "Charts", Live: true, Parts: []part{{"ranges", "ranges", s.charts(m, chartQuery{Range: want.Range, Only: "-"})}, {"charts", "charts", s.charts(m, want)}}}, nil
 }
 
