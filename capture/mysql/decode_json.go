@@ -207,7 +207,7 @@ func appendJSONDouble(dst []byte, f float64) []byte {
 }
 
 // appendDouble writes a double as the servers do (my_gcvt in strings/dtoa.cc): the fewest digits that give it back, with an exponent where the
-// number has more than 15 digits before the point, or the first digit stands more than 15 places after it... as long as that is shorter.
+// number has more than 15 digits before the point, or more than 14 zeros right behind it.
 func appendDouble(dst []byte, f float64) []byte {
 	var buf [32]byte
 	e := strconv.AppendFloat(buf[:0], f, 'e', -1, 64)
@@ -236,7 +236,7 @@ func appendDouble(dst []byte, f float64) []byte {
 	point := exponent + 1
 	const most = 15 // MAX_DECPT_FOR_F_FORMAT
 	switch {
-	case point <= 0 && point > -most+1:
+	case point <= 0 && point > -most:
 		dst = append(dst, "0."...)
 		for range -point {
 			dst = append(dst, '0')
