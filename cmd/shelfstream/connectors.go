@@ -11,6 +11,7 @@ import (
 	"shelfstream/internal/kafka"
 	"shelfstream/sink"
 	"shelfstream/sink/mysql"
+	pgsink "shelfstream/sink/postgres"
 	"shelfstream/status/exchange"
 )
 
@@ -67,6 +68,9 @@ func sinkKinds() map[string]sinkKind {
 	return map[string]sinkKind{
 		"mysql": sinkOf(func(c mysql.Config, p sinkParts) (sink.Target, error) {
 			return mysql.Open(c, mysql.Options{Sink: p.sink, Logger: p.log})
+		}),
+		"postgres": sinkOf(func(c pgsink.Config, p sinkParts) (sink.Target, error) {
+			return pgsink.Open(c, pgsink.Options{Sink: p.sink, Logger: p.log})
 		}),
 	}
 }

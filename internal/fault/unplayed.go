@@ -56,4 +56,6 @@ var unplayed = []Cause{
 	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue,
 	StatusUnwritable,
 	StatusUnreadable,
+	PGSinkUnreachable, PGSinkLogin, PGSinkDatabase, PGSinkConnections, PGSinkPrivilege, PGSinkReadOnly, PGSinkFull, PGSinkLocked,
+	PGSinkTableMissing, PGSinkTableChanged, PGSinkColumnMissing, PGSinkColumnUnfit, PGSinkColumnUnfed, PGSinkKey,
 }
