@@ -33,7 +33,6 @@ const (
 	line    form = true // of COPY
 )
 
-
 // Literal implements table.Writer.
 func (w *writer) Literal(dst []byte, v schemas.Value) ([]byte, *table.Unfit) {
 	return w.append(dst, v, literal)

@@ -51,11 +51,11 @@ func (d *Dialect) parkedColumns() string {
 }
 
 func (d *Dialect) scanParked(vals [][]byte, p *sink.Parked) error {
-	p.Fault = &fault.Fault{Class: fault.Runtime}
 	var at, since int64
-	var cause string
-	err := Scan(vals, &p.Offset, &p.ID, &p.Key, &cause, &p.Fault.Where, &p.Fault.What, &p.Fault.Fix, &at, &since)
-	p.ID, p.Fault.Cause = d.ParseBytes(p.ID), fault.Cause(cause)
+	var cause, place, reason, fix string
+	err := Scan(vals, &p.Offset, &p.ID, &p.Key, &cause, &place, &reason, &fix, &at, &since)
+	p.ID = d.ParseBytes(p.ID)
+	p.Fault = &fault.Fault{Class: fault.Runtime, Cause: fault.Cause(cause), Where: place, What: reason, Fix: fix}
 	p.SourceTSMS, p.Since = at/1000, time.UnixMicro(since).UTC()
 	return err
 }
