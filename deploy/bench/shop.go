@@ -80,18 +80,13 @@ func (b *bench) latency(ctx context.Context) error {
 	var p50, p95, p99, worst, cpu, rss, peer50, peer99, peerCPU, peerRSS series
 	const seconds, warmup, rate = 60, 20, 1000 // as the peer's
 	pipeline := b.name("live")
-	var p *process
-	defer func() {
-		if p != nil {
-			_ = p.stop()
-		}
-	}()
-	for r := range b.runs {
-		if err := b.servers.settle(ctx); err != nil {
-			return err
-		}
-		if b.peers != nil {
-			// The peer with its poll interval tuned to 5 ms.
+	// The peer first, with all its repetitions: ours would go on working beside it.
+	if b.peers != nil {
+		for range b.runs {
+			if err := b.servers.settle(ctx); err != nil {
+				return err
+			}
+			// Its poll interval tuned to 5 ms.
 			rows, err := b.peers.measure(ctx, "e_latency(1, src=FAST, label='poll5ms')")
 			if err != nil {
 				return err
@@ -105,12 +100,18 @@ func (b *bench) latency(ctx context.Context) error {
 				peerCPU.add(v * 1e6 / (rate * (seconds + 20)))
 			}
 		}
-		var err error
-		if r == 0 {
-			if p, err = b.loaded(ctx, pipeline); err != nil {
-				return err
-			}
+	}
+	p, err := b.loaded(ctx, pipeline)
+	stopped := p == nil
+	defer func() {
+		if !stopped {
+			_ = p.stop()
 		}
+	}()
+	if err != nil {
+		return err
+	}
+	for r := range b.runs {
 		if err := b.servers.settle(ctx); err != nil {
 			return err
 		}
@@ -131,9 +132,8 @@ func (b *bench) latency(ctx context.Context) error {
 	note := fmt.Sprintf("commit in PostgreSQL to visible in MariaDB, 1,000 row changes a second for 60 s, 10 a transaction; p95 %s ms, max %s ms. Ours with a checkpoint for each step, rules and state; the peer copies rows, its poll interval tuned to 5 ms.", p95, worst)
 	b.put(&result{Case: "latency_p50", Unit: "ms", Ours: p50.median(), Peer: peer50.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs, Note: note})
 	b.put(&result{Case: "latency_p99", Unit: "ms", Ours: p99.median(), Peer: peer99.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs, Note: note})
-	err := errors.Join(p.stop(), b.servers.dropSlots(ctx))
-	p = nil
-	return err
+	stopped = true
+	return errors.Join(p.stop(), b.servers.dropSlots(ctx))
 }
 
 // delays are sorted, in milliseconds.
