@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"time"
-
-	"github.com/jackc/pglogrepl"
-	"github.com/jackc/pgx/v5"
 
 	"shelfstream/schemas"
 )
@@ -18,10 +14,39 @@ log: { brokers: ["%s"], partitions: 4, registry: { url: "%s" } }
 admin: { listen: "127.0.0.1:0" }
 sources:
   erp:
-    postgres:
-      dsn: ${ERP_DSN}
+    %s:
+      dsn: ${%s}
       tables: { products: {} }
 `
+
+// captured is one kind of database as the cases of capture see it.
+type captured struct {
+	// kind is the peers' name of it ("pg", "my") and the beginning of the cases' names.
+	kind string
+	// connector and dsn are what a pipeline's source names: the connector, and the environment's variable.
+	connector, dsn string
+	// dump reads the whole table with the database's own client and throws the rows away.
+	dump     func(context.Context) (time.Duration, error)
+	dumpName string
+	// update changes n rows, 100 a transaction.
+	update func(ctx context.Context, n, mark int) error
+	// drain makes ready to read the changes that follow with the database's own client, and gives what reads them.
+	drain     func(context.Context) (read func(context.Context) (time.Duration, error), err error)
+	drainName string
+	// end is a test whether a checkpoint covers everything that is committed now.
+	end func(context.Context) (func(*schemas.Checkpoint) (bool, error), error)
+	// after frees what a finished pipeline has left in the database.
+	after func(context.Context) error
+}
+
+func (b *bench) snapshotPG(ctx context.Context) error { return b.snapshot(ctx, b.postgres()) }
+func (b *bench) snapshotMy(ctx context.Context) error { return b.captureMy(ctx, b.snapshot) }
+func (b *bench) backlogPG(ctx context.Context) error  { return b.backlog(ctx, b.postgres()) }
+func (b *bench) backlogMy(ctx context.Context) error  { return b.captureMy(ctx, b.backlog) }
+
+func (b *bench) captureFiles(d captured, pipeline string) map[string]string {
+	return map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers, b.servers.registry, d.connector, d.dsn)}
+}
 
 func (b *bench) name(prefix string) string {
 	b.uid++
@@ -75,13 +100,13 @@ func (b *bench) timed(ctx context.Context, p *process, topic string, base int64,
 	return first, time.Now(), err
 }
 
-// snapshot: PostgreSQL's table into Kafka, whole. The limit is COPY to a client that throws the rows away.
-func (b *bench) snapshot(ctx context.Context) error {
+// snapshot: a table into Kafka, whole.
+func (b *bench) snapshot(ctx context.Context, d captured) error {
 	var ours, whole, cpu, rss, limit, peer, peerCPU, peerRSS series
 	million := float64(b.rows) / 1e6
 	for range b.runs {
 		if b.peers != nil {
-			rows, err := b.peers.measure(ctx, "snapshot('pg', 1, cold=False, extra=BIG, label='big')")
+			rows, err := b.peers.measure(ctx, fmt.Sprintf("snapshot('%s', 1, cold=False, extra=BIG, label='big')", d.kind))
 			if err != nil {
 				return err
 			}
@@ -93,14 +118,14 @@ func (b *bench) snapshot(ctx context.Context) error {
 				peerCPU.add(v / million)
 			}
 		}
-		d, err := b.copyOut(ctx)
+		took, err := d.dump(ctx)
 		if err != nil {
 			return err
 		}
-		limit.add(float64(b.rows) / d.Seconds())
+		limit.add(float64(b.rows) / took.Seconds())
 
 		pipeline := b.name("snap")
-		p, err := b.start(ctx, pipeline, map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers, b.servers.registry)}, "capture")
+		p, err := b.start(ctx, pipeline, b.captureFiles(d, pipeline), "capture")
 		if err != nil {
 			return err
 		}
@@ -109,68 +134,42 @@ func (b *bench) snapshot(ctx context.Context) error {
 			return c != nil && len(c.Topics) > 0, err
 		})
 		u := p.usage()
-		if err = errors.Join(err, p.stop(), b.servers.dropSlots(ctx)); err != nil {
+		if err = errors.Join(err, p.stop(), d.after(ctx)); err != nil {
 			return err
 		}
 		ours.add(float64(b.rows) / last.Sub(first).Seconds())
 		whole.add(last.Sub(p.at).Seconds())
 		cpu.add(u.cpu / million)
 		rss.add(u.rss)
-		say("snapshot: ours %s rows/s, COPY %s, peer %s", ours, limit, peer)
+		say("%s snapshot: ours %s rows/s, %s %s, peer %s", d.kind, ours, d.dumpName, limit, peer)
 	}
 	b.put(&result{
-		Case: "pg_snapshot", Unit: "rows/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
-		Note: fmt.Sprintf("first record to the acknowledged checkpoint; with the start of the process it took %s s. The peer with larger queues, batches, lz4. Limit: COPY out.", whole),
+		Case: d.kind + "_snapshot", Unit: "rows/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
+		Note: fmt.Sprintf("first record to the acknowledged checkpoint; with the start of the process it took %s s. The peer with larger queues, batches, lz4. Limit: %s.", whole, d.dumpName),
 	})
 	return nil
 }
 
-func (b *bench) copyOut(ctx context.Context) (time.Duration, error) {
-	start := time.Now()
-	cmd := exec.CommandContext(ctx, b.servers.pgBin+"/psql", "-q", "-d", b.servers.pgDSN, "-c", `\copy products to '/dev/null' (format binary)`)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("copy out: %w\n%s", err, out)
-	}
-	return time.Since(start), nil
-}
-
-// updates changes n rows, 100 a transaction.
-func (b *bench) updates(ctx context.Context, n, mark int) error {
-	c, err := pgx.Connect(ctx, b.servers.pgDSN)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer c.Close(ctx)
-	for i := range n / 100 {
-		from := (i * 100 * 7) % (b.rows - 100)
-		if _, err := c.Exec(ctx, "UPDATE products SET stock = $1, updated_at = clock_timestamp() WHERE id > $2 AND id <= $2 + 100", mark, from); err != nil {
-			return fmt.Errorf("update: %w", err)
-		}
-	}
-	return nil
-}
-
-// backlog: changes made while nobody captured, drained into Kafka. The limit is pg_recvlogical to /dev/null.
-func (b *bench) backlog(ctx context.Context) error {
+// backlog: changes made while nobody captured, drained into Kafka.
+func (b *bench) backlog(ctx context.Context, d captured) error {
 	const n = 500_000
 	var ours, cpu, rss, limit, peer, peerCPU, peerRSS series
 	pipeline := b.name("backlog")
-	files := map[string]string{"pipeline.yaml": fmt.Sprintf(captureYAML, pipeline, b.servers.brokers, b.servers.registry)}
-	caughtUp := func(to pglogrepl.LSN) func() (bool, error) {
+	files := b.captureFiles(d, pipeline)
+	caughtUp := func(covers func(*schemas.Checkpoint) (bool, error)) func() (bool, error) {
 		return func() (bool, error) {
 			c, err := b.last(ctx, pipeline)
 			if err != nil || c == nil {
 				return false, err
 			}
-			at, err := pglogrepl.ParseLSN(c.Position)
-			return at >= to, err
+			return covers(c)
 		}
 	}
 	p, err := b.start(ctx, pipeline, files, "capture")
 	if err != nil {
 		return err
 	}
-	if err := p.poll(ctx, "the first snapshot", 10*time.Minute, 50*time.Millisecond, caughtUp(1)); err != nil {
+	if err := p.poll(ctx, "the first snapshot", 10*time.Minute, 50*time.Millisecond, caughtUp(func(c *schemas.Checkpoint) (bool, error) { return len(c.Topics) > 0, nil })); err != nil {
 		return err
 	}
 	if err := p.stop(); err != nil {
@@ -178,7 +177,7 @@ func (b *bench) backlog(ctx context.Context) error {
 	}
 	for r := range b.runs {
 		if b.peers != nil {
-			rows, err := b.peers.measure(ctx, "backlog('pg', 1, 'resume', extra=BIG, label='big')")
+			rows, err := b.peers.measure(ctx, fmt.Sprintf("backlog('%s', 1, 'resume', extra=BIG, label='big')", d.kind))
 			if err != nil {
 				return err
 			}
@@ -193,7 +192,7 @@ func (b *bench) backlog(ctx context.Context) error {
 			if p, err = b.start(ctx, pipeline, files, "capture"); err != nil {
 				return err
 			}
-			to, err := b.walEnd(ctx)
+			to, err := d.end(ctx)
 			if err != nil {
 				return err
 			}
@@ -201,24 +200,25 @@ func (b *bench) backlog(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := b.servers.pg(ctx, "DROP PUBLICATION IF EXISTS benchrecv", "CREATE PUBLICATION benchrecv FOR TABLE products", "SELECT pg_create_logical_replication_slot('benchrecv', 'pgoutput')"); err != nil {
-			return err
-		}
-		if err := b.updates(ctx, n, 10_000+r); err != nil {
-			return err
-		}
-		to, err := b.walEnd(ctx)
+		read, err := d.drain(ctx)
 		if err != nil {
 			return err
 		}
-		if err := b.servers.pg(ctx, "CHECKPOINT"); err != nil {
+		if err := d.update(ctx, n, 10_000+r); err != nil {
 			return err
 		}
-		d, err := b.receive(ctx, to)
+		to, err := d.end(ctx)
 		if err != nil {
 			return err
 		}
-		limit.add(n / d.Seconds())
+		if err := b.servers.settle(ctx); err != nil {
+			return err
+		}
+		took, err := read(ctx)
+		if err != nil {
+			return err
+		}
+		limit.add(n / took.Seconds())
 
 		base, err := b.records(ctx, pipeline+".erp.products")
 		if err != nil {
@@ -235,36 +235,11 @@ func (b *bench) backlog(ctx context.Context) error {
 		ours.add(n / last.Sub(first).Seconds())
 		cpu.add(u.cpu * 1e6 / n)
 		rss.add(u.rss)
-		say("backlog: ours %s changes/s, pg_recvlogical %s, peer %s", ours, limit, peer)
+		say("%s backlog: ours %s changes/s, %s %s, peer %s", d.kind, ours, d.drainName, limit, peer)
 	}
 	b.put(&result{
-		Case: "pg_backlog", Unit: "changes/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
-		Note: "500,000 updates, 100 a transaction, made while nobody captured; first record to the checkpoint that covers the last. Limit: pg_recvlogical with pgoutput to /dev/null.",
+		Case: d.kind + "_backlog", Unit: "changes/s", Ours: ours.median(), Peer: peer.median(), Limit: limit.median(), CPU: cpu.median(), RSS: rss.median(), PeerCPU: peerCPU.median(), PeerRSS: peerRSS.median(), Runs: b.runs,
+		Note: "500,000 updates, 100 a transaction, made while nobody captured; first record to the checkpoint that covers the last. Limit: " + d.drainName + ".",
 	})
-	return b.servers.dropSlots(ctx)
-}
-
-func (b *bench) walEnd(ctx context.Context) (pglogrepl.LSN, error) {
-	c, err := pgx.Connect(ctx, b.servers.pgDSN)
-	if err != nil {
-		return 0, fmt.Errorf("connect: %w", err)
-	}
-	defer c.Close(ctx)
-	var text string
-	if err := c.QueryRow(ctx, "SELECT pg_current_wal_lsn()::text").Scan(&text); err != nil {
-		return 0, err
-	}
-	return pglogrepl.ParseLSN(text)
-}
-
-// receive drains the slot benchrecv with PostgreSQL's own client.
-func (b *bench) receive(ctx context.Context, to pglogrepl.LSN) (time.Duration, error) {
-	start := time.Now()
-	cmd := exec.CommandContext(ctx, b.servers.pgBin+"/pg_recvlogical", "-d", b.servers.pgDSN, "-S", "benchrecv", "--start", "-F", "0", "--endpos", to.String(),
-		"-o", "proto_version=1", "-o", "publication_names=benchrecv", "-f", "/dev/null")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("pg_recvlogical: %w\n%s", err, out)
-	}
-	d := time.Since(start)
-	return d, b.servers.pg(ctx, "SELECT pg_drop_replication_slot('benchrecv')", "DROP PUBLICATION benchrecv")
+	return d.after(ctx)
 }

@@ -49,8 +49,10 @@ var cases = []struct {
 	run  func(*bench, context.Context) error
 }{
 	{"eval", (*bench).eval},
-	{"pg_snapshot", (*bench).snapshot},
-	{"pg_backlog", (*bench).backlog},
+	{"pg_snapshot", (*bench).snapshotPG},
+	{"pg_backlog", (*bench).backlogPG},
+	{"my_snapshot", (*bench).snapshotMy},
+	{"my_backlog", (*bench).backlogMy},
 	{"latency", (*bench).latency},
 	{"sink_drain", (*bench).sinkDrain},
 	{"whole_way", (*bench).wholeWay},

@@ -105,7 +105,7 @@ func ownServers(ctx context.Context, dir string) (*servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	my, err := testenv.StartMariaDB(ctx, filepath.Join(dir, "mariadb"))
+	my, err := testenv.StartMariaDB(ctx, filepath.Join(dir, "mariadb"), testenv.MariaDBCaptured())
 	if err != nil {
 		return nil, errors.Join(err, pg.Close())
 	}
