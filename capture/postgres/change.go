@@ -24,6 +24,10 @@ func (st *stream) change(ctx context.Context) error {
 	if !st.open {
 		return errors.New("read the stream: a change outside of a transaction")
 	}
+	if st.own {
+		st.s.metrics.own.Inc()
+		return nil
+	}
 	if !t.ready {
 		if err := st.prepare(ctx, t); err != nil {
 			return err
@@ -169,7 +173,7 @@ func isSymbolError(err error) bool {
 
 // truncate empties the tables of a TRUNCATE.
 func (st *stream) truncate(ctx context.Context) error {
-	if st.skip {
+	if st.skip || st.own {
 		return nil
 	}
 	for _, oid := range st.m.Relations {

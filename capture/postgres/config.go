@@ -21,6 +21,7 @@ type Config struct {
 	SnapshotLanes int           `yaml:"snapshot_lanes" doc:"Connections that read tables at once during a snapshot (default 4)."`
 	Heartbeat     time.Duration `yaml:"heartbeat" doc:"How often the server is asked for its position while nothing changes (default 1s)."`
 	StatusEvery   time.Duration `yaml:"status" doc:"How often the server is told what is durable (default 1s)."`
+	OwnWrites     string        `yaml:"own_writes" enum:"drop,keep" doc:"What becomes of rows that a sink of the same pipeline wrote to a captured table: drop (the default), or keep."`
 
 	// Pipeline and Source are the names in the configuration.
 	Pipeline string `yaml:"-"`
@@ -32,6 +33,9 @@ type Config struct {
 	Logger     *slog.Logger          `yaml:"-"`
 	Registerer prometheus.Registerer `yaml:"-"`
 }
+
+// ownKeep has rows captured that a sink of the same pipeline wrote.
+const ownKeep = "keep"
 
 // maxName is what PostgreSQL allows for the name of a slot or publication.
 const maxName = 63
@@ -81,6 +85,9 @@ func (c Config) validate() error {
 	}
 	if len(c.Publication) > maxName {
 		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "publication " + c.Publication + " is longer than 63 bytes", Fix: "give a shorter name"})
+	}
+	if c.OwnWrites != "" && c.OwnWrites != "drop" && c.OwnWrites != ownKeep {
+		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "own_writes: " + c.OwnWrites + " is not possible", Fix: "write drop or keep"})
 	}
 	if len(c.Tables) == 0 {
 		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "no table is configured", Fix: "list the tables to capture under tables"})

@@ -28,6 +28,13 @@
 // the same any more is published if need be and read anew by itself. A column added without a default, a longer text or precision, and NOT NULL need nothing.
 // A table that is dropped while the source runs is warned of, and is a fault at the next start.
 //
+// # Our own writes
+//
+// A sink of the same pipeline may write a table that is captured: orders go into the ERP, and their status comes back from there. Such a sink begins each of its transactions with a
+// message (sink/postgres), and the stream drops all rows of that transaction, so that nothing goes round in circles; shelfstream_postgres_own_row_changes_total counts them. The topic then has a
+// row as somebody else last left it: it appears when the ERP first changes it, whole. A snapshot cannot tell who wrote a row, and reads all. own_writes: keep captures them as any others, and rows of
+// another pipeline's sinks always are.
+//
 // # Values
 //
 // Everything is read in the text format, with session settings of our own, so snapshot and stream give the same values; decode.go says why

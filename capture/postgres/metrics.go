@@ -13,6 +13,7 @@ type metrics struct {
 	transactions prometheus.Counter
 	skipped      prometheus.Counter
 	heartbeats   prometheus.Counter
+	own          prometheus.Counter
 	retained     prometheus.Gauge
 }
 
@@ -32,6 +33,7 @@ func newMetrics(reg prometheus.Registerer, pipeline, source string) (*metrics, e
 		rows:         counter("row_changes_total", "Row changes of captured tables read from the stream."),
 		transactions: counter("transactions_total", "Transactions read from the stream."),
 		skipped:      counter("skipped_transactions_total", "Transactions that came again though a checkpoint covers them."),
+		own:          counter("own_row_changes_total", "Row changes of captured tables that the pipeline's own sinks made, and that were dropped."),
 		heartbeats:   counter("heartbeats_total", "Times the position moved without a row."),
 	}
 	g := prometheus.NewGauge(prometheus.GaugeOpts{

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,7 @@ type stream struct {
 
 	open    bool // between Begin and Commit
 	skip    bool // the open transaction is captured already
+	own     bool // the open transaction is one of the pipeline's own sinks, and dropped
 	changed bool // the open transaction had a change of ours
 	rows    int
 	meta    capture.Meta
@@ -112,7 +114,7 @@ func (s *Source) silence(ctx context.Context, repl *pgconn.PgConn) (time.Duratio
 
 // start begins the stream on the connection that was taken over.
 func (st *stream) start() error {
-	err := st.w.query(fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
+	err := st.w.query(fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s, messages 'true')",
 		st.s.cfg.Slot, st.after, quoteLiteral(quoteIdentifier(st.s.cfg.Publication))))
 	if err != nil {
 		return err
@@ -175,7 +177,7 @@ func (st *stream) message(ctx context.Context) error {
 				return err
 			}
 		}
-		st.open, st.skip, st.changed, st.rows = true, LSN(m.LSN) < st.after, false, 0
+		st.open, st.skip, st.own, st.changed, st.rows = true, LSN(m.LSN) < st.after, false, false, 0
 		st.begin.LSN, st.begin.TimeUS, st.begin.XID = m.LSN, m.TimeUS, m.XID
 	case KindCommit:
 		return st.commit(ctx)
@@ -183,10 +185,24 @@ func (st *stream) message(ctx context.Context) error {
 		st.relation()
 	case KindTruncate:
 		return st.truncate(ctx)
-	case KindType, KindOrigin, KindMessage:
-		// A type's description is read from the catalogue; origins and application messages carry no rows.
+	case KindMessage:
+		st.own = st.own || st.open && st.ours(m)
+	case KindType, KindOrigin:
+		// A type's description is read from the catalogue; origins carry no rows.
 	}
 	return nil
+}
+
+// ownPrefix is what our sinks give the message with which each of their transactions begins; its content is "<pipeline>/<sink>".
+const ownPrefix = "shelfstream"
+
+// ours says whether a message marks a transaction of one of the pipeline's own sinks.
+func (st *stream) ours(m *Message) bool {
+	if st.s.cfg.OwnWrites == ownKeep || m.Flags&1 == 0 || string(m.Name) != ownPrefix {
+		return false
+	}
+	pipeline, _, ok := bytes.Cut(m.Content, []byte{'/'})
+	return ok && string(pipeline) == st.s.cfg.Pipeline
 }
 
 // enter notes that the open transaction has a change of ours, and gives what all of its changes have in common.

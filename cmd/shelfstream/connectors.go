@@ -70,7 +70,7 @@ func sinkKinds() map[string]sinkKind {
 			return mysql.Open(c, mysql.Options{Sink: p.sink, Logger: p.log})
 		}),
 		"postgres": sinkOf(func(c pgsink.Config, p sinkParts) (sink.Target, error) {
-			return pgsink.Open(c, pgsink.Options{Sink: p.sink, Logger: p.log})
+			return pgsink.Open(c, pgsink.Options{Pipeline: p.pipeline, Sink: p.sink, Logger: p.log})
 		}),
 	}
 }

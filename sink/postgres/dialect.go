@@ -59,7 +59,7 @@ const (
 )
 
 // newDialect is PostgreSQL as the engine sees it.
-func newDialect(sinkName string) *table.Dialect {
+func newDialect(pipeline, sinkName string) *table.Dialect {
 	d := &table.Dialect{
 		Section: section,
 		Causes: table.Causes{
@@ -102,8 +102,8 @@ func newDialect(sinkName string) *table.Dialect {
 		Environment: environment,
 		Refusal:     refusal,
 	}
-	// Whoever captures this database knows by the message that the transaction is ours (capture/postgres drops it).
-	d.Mark = "SELECT pg_catalog.pg_logical_emit_message(true, 'shelfstream', " + string(appendText(nil, []byte("sink "+sinkName))) + ")"
+	// Whoever captures this database for the same pipeline knows by the message that the transaction is ours, and drops it (capture/postgres).
+	d.Mark = "SELECT pg_catalog.pg_logical_emit_message(true, 'shelfstream', " + string(appendText(nil, []byte(pipeline+"/"+sinkName))) + ")"
 	return d
 }
 

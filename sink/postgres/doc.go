@@ -6,7 +6,8 @@
 // held until the other gives the value up. Batches of many records go by COPY into a temporary table of the connection and one INSERT … SELECT from it, in the same transaction as
 // the place; COPY locks nothing that others want. A role that may make no temporary tables (REVOKE TEMPORARY ON DATABASE) writes by INSERT … VALUES, which takes about twice as long.
 //
-// Recognised as ours. Each transaction begins with pg_logical_emit_message(true, 'shelfstream', 'sink NAME'), so that capture/postgres drops it where a captured table is also written by a sink.
+// Recognised as ours. Each transaction begins with pg_logical_emit_message(true, 'shelfstream', 'PIPELINE/SINK'), so that capture/postgres drops
+// it where a table that the pipeline captures is also written by one of its sinks.
 //
 // Tables may be named with their schema ("erp.order_import"), else the search_path finds or places them. So do shelfstream_offsets and shelfstream_parked, in the role's first
 // schema. Keep the search_path of the role as it is, or name it in the dsn (options=-csearch_path%3Dshop).

@@ -9,6 +9,8 @@ import (
 
 // Options are what is not in the configuration.
 type Options struct {
+	// Pipeline is the pipeline's name; with the sink's it marks our transactions.
+	Pipeline string
 	// Sink is the sink's name; it is the key of its rows in shelfstream_offsets and shelfstream_parked.
 	Sink   string
 	Logger *slog.Logger
@@ -26,5 +28,5 @@ func Open(cfg Config, opts Options) (*Target, error) {
 	if err != nil {
 		return nil, &fault.Fault{Class: fault.Config, Where: section + ".dsn", What: "cannot be used", Fix: "write postgres://user:password@host:5432/database", Err: err}
 	}
-	return table.Open(*cfg.tables(), newDialect(opts.Sink), p, table.Options{Sink: opts.Sink, Database: database, Logger: opts.Logger}), nil
+	return table.Open(*cfg.tables(), newDialect(opts.Pipeline, opts.Sink), p, table.Options{Sink: opts.Sink, Database: database, Logger: opts.Logger}), nil
 }
