@@ -91,7 +91,7 @@ func (d *database) exec(statements ...string) {
 	}
 }
 
-// text gives a query's rows as text, columns joined by "|", null as nothing.
+// text gives a query's rows as text, columns joined by "|".
 func (d *database) text(query string) []string {
 	d.Helper()
 	rows, err := d.conn.QueryContext(d.Context(), query)
@@ -114,7 +114,9 @@ func (d *database) text(query string) []string {
 		}
 		row := make([]string, len(cells))
 		for i := range cells {
-			row[i] = cells[i].String
+			if row[i] = cells[i].String; !cells[i].Valid {
+				row[i] = "null"
+			}
 		}
 		out = append(out, strings.Join(row, "|"))
 	}

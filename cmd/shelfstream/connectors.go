@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shelfstream/capture"
+	binlog "shelfstream/capture/mysql"
 	"shelfstream/capture/postgres"
 	"shelfstream/internal/kafka"
 	"shelfstream/sink"
@@ -56,6 +57,10 @@ type sinkParts struct {
 // sourceKinds is the table of names under sources.<name>.
 func sourceKinds() map[string]sourceKind {
 	return map[string]sourceKind{
+		"mysql": sourceOf(func(c binlog.Config, p sourceParts) (capture.Source, error) {
+			c.Pipeline, c.Source, c.Tables, c.Logger, c.Registerer = p.pipeline, p.source, p.tables, p.log, p.metrics
+			return binlog.New(c)
+		}),
 		"postgres": sourceOf(func(c postgres.Config, p sourceParts) (capture.Source, error) {
 			c.Pipeline, c.Source, c.Tables, c.Logger, c.Registerer = p.pipeline, p.source, p.tables, p.log, p.metrics
 			return postgres.New(c)

@@ -1,0 +1,193 @@
+//go:build integration
+
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"shelfstream/capture"
+	"shelfstream/internal/fault"
+	"shelfstream/internal/testenv"
+)
+
+// startServer is a server of the test's own.
+func startServer(t *testing.T, settings ...string) *testenv.MariaDB {
+	t.Helper()
+	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed(), testenv.MariaDBCaptured()}
+	for i := 0; i < len(settings); i += 2 {
+		opts = append(opts, testenv.MariaDBSetting(settings[i], settings[i+1]))
+	}
+	m, err := testenv.StartMariaDB(t.Context(), "", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Log(err)
+		}
+	})
+	return m
+}
+
+// TestPositionLost: where the log does not go back to the checkpoint, the source says so, and goes on only from a new snapshot.
+func TestPositionLost(t *testing.T) {
+	m := startServer(t)
+	for name, lose := range map[string][]string{
+		"purged":    {"FLUSH BINARY LOGS", "INSERT INTO a VALUES (2)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (3)", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"},
+		"made anew": {"RESET MASTER"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDatabaseOn(t, m, "CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+			r := start(t, d.config(tables("a")), nil)
+			r.follows(d, "a")
+			r.stop()
+			d.exec(lose...)
+			r = start(t, r.cfg, r.Recorder)
+			err := r.failure()
+			var f *fault.Fault
+			if !errors.Is(err, capture.ErrPositionLost) || !errors.As(err, &f) || !strings.Contains(f.Fix, "resnapshot") {
+				t.Fatalf("Run ended with %v", err)
+			}
+			t.Log(err)
+			src, err := New(r.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Reopen(src.Confirm)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() {
+				ended <- src.Run(ctx, capture.Start{Checkpoint: r.Checkpoint(), Fresh: true, Snapshot: []string{"a"}}, r.Recorder)
+			}()
+			want := len(d.text("SELECT id FROM a"))
+			until(t, "the new snapshot", func() bool { return len(r.Rows("a")) == want })
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestFailover goes on with a replica, by the GTIDs of the transactions that both have.
+func TestFailover(t *testing.T) {
+	primary, replica := startServer(t, "server_id", "11"), startServer(t, "server_id", "12", "log_slave_updates", "1", "log_bin", "other")
+	_, port, err := net.SplitHostPort(primary.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow := "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + port + ", MASTER_USER='root', MASTER_USE_GTID=slave_pos; START SLAVE"
+	if err := replica.Exec(t.Context(), "", follow); err != nil {
+		t.Fatal(err)
+	}
+	d := newDatabaseOn(t, primary, "CREATE TABLE a (id int PRIMARY KEY, v int)", "INSERT INTO a VALUES (1, 1)")
+	r := start(t, d.config(tables("a")), nil)
+	r.follows(d, "a")
+	d.exec("INSERT INTO a VALUES (2, 2)")
+	r.follows(d, "a")
+	r.stop()
+	d.exec("INSERT INTO a VALUES (3, 3)") // nobody reads it from the first
+	at := d.one("SELECT @@gtid_binlog_pos")
+	if err := replica.Exec(t.Context(), "", fmt.Sprintf("SELECT MASTER_GTID_WAIT('%s', 30)", at)); err != nil {
+		t.Fatal(err)
+	}
+	if err := primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := replica.Exec(t.Context(), "", "STOP SLAVE"); err != nil {
+		t.Fatal(err)
+	}
+	d2 := &database{TB: t, server: replica, name: d.name}
+	d2.connect()
+	d2.exec("UPDATE a SET v = 20 WHERE id = 2", "DELETE FROM a WHERE id = 1")
+	n := len(r.Events())
+	cfg := r.cfg
+	cfg.DSN = d2.dsn()
+	r = start(t, cfg, r.Recorder)
+	r.follows(d2, "a")
+	r.stop()
+	if read := r.snapshots(n); len(read) > 0 {
+		t.Errorf("the tables %v were read anew", read)
+	}
+}
+
+// TestCrashes ends the source at random moments, and the server too, while clients write and a table is altered. Nothing is lost, and what was captured is not read anew.
+func TestCrashes(t *testing.T) {
+	m := startServer(t, "innodb_flush_log_at_trx_commit", "1", "sync_binlog", "1")
+	d := newDatabaseOn(t, m, "CREATE TABLE a (id int PRIMARY KEY, v int, pad varchar(100))", "CREATE TABLE b (id int PRIMARY KEY, a int)")
+	var r *running
+	cfg := d.config(tables("a", "b"))
+	rnd := rand.New(rand.NewPCG(1, 2))
+	id := 0
+	for round := range 12 {
+		if r == nil {
+			r = start(t, cfg, nil)
+		} else {
+			r = start(t, cfg, r.Recorder)
+		}
+		for range 5 + rnd.IntN(40) {
+			id++
+			d.exec("BEGIN", fmt.Sprintf("INSERT INTO a (id, v, pad) VALUES (%d, %d, REPEAT('x', %d))", id, round, rnd.IntN(100)), fmt.Sprintf("INSERT INTO b VALUES (%d, %d)", id, id),
+				fmt.Sprintf("UPDATE a SET v = -v WHERE id = %d", 1+rnd.IntN(id)), "COMMIT")
+		}
+		switch round {
+		case 3:
+			d.exec("ALTER TABLE a ADD COLUMN w int NOT NULL DEFAULT 7")
+		case 6, 9:
+			if err := m.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			d.connect()
+		}
+		// It ends wherever it stands; what the recorder has not committed is gone.
+		timer := time.NewTimer(time.Duration(rnd.IntN(60)) * time.Millisecond)
+		select {
+		case <-timer.C:
+			r.end()
+			<-r.ended
+		case err := <-r.ended:
+			r.end()
+			if errors.Is(err, capture.ErrPositionLost) {
+				t.Fatal(err)
+			}
+		}
+	}
+	r = start(t, cfg, r.Recorder)
+	r.follows(d, "a")
+	r.follows(d, "b")
+	r.stop()
+}
+
+// TestCutConnection: a connection that is cut ends the Run with an error, and the next one goes on.
+func TestCutConnection(t *testing.T) {
+	proxy, err := testenv.NewProxy(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY)")
+	cfg := d.config(tables("a"))
+	cfg.DSN = d.server.DSNThrough(proxy, d.name)
+	r := start(t, cfg, nil)
+	for i := range 5 {
+		d.exec(fmt.Sprintf("INSERT INTO a VALUES (%d)", i))
+		r.follows(d, "a")
+		proxy.Cut()
+		d.exec(fmt.Sprintf("INSERT INTO a VALUES (%d)", 100+i))
+		if err := proxy.Heal(); err != nil {
+			t.Fatal(err)
+		}
+		r.follows(d, "a")
+	}
+	r.stop()
+}

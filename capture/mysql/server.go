@@ -1,0 +1,102 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"shelfstream/capture"
+	"shelfstream/internal/fault"
+)
+
+// serverInfo is what the server says of itself.
+type serverInfo struct {
+	flavor     flavor
+	name       string // "mariadb/<server_id>", "mysql/<server_uuid>"
+	positions  positionKind
+	foldsNames bool          // names of tables have no case
+	ahead      time.Duration // of its clock before ours
+}
+
+// now is the server's clock, in microseconds since the epoch.
+func (i *serverInfo) now() int64 { return time.Now().Add(i.ahead).UnixMicro() }
+
+// identify asks the server who it is.
+func identify(ctx context.Context, conn *session) (i serverInfo, err error) {
+	var id string
+	var folds int
+	var clock float64
+	query := "SELECT @@global.server_id, @@global.lower_case_table_names, UNIX_TIMESTAMP(NOW(6)), ''"
+	i.flavor, i.positions = mariaDB, byMariaGTID
+	if !conn.maria {
+		i.flavor, i.positions = mySQL, byFile
+		query = "SELECT @@global.server_uuid, @@global.lower_case_table_names, UNIX_TIMESTAMP(NOW(6)), @@global.gtid_mode"
+	}
+	var mode string
+	if err := conn.QueryRowContext(ctx, query).Scan(&id, &folds, &clock, &mode); err != nil {
+		return i, fmt.Errorf("read the server's settings: %w", err)
+	}
+	if strings.EqualFold(mode, "ON") {
+		i.positions = byMySQLGTID
+	}
+	i.name, i.foldsNames = string(i.flavor)+"/"+id, folds != 0
+	i.ahead = time.Until(time.UnixMicro(int64(clock * 1e6)))
+	return i, nil
+}
+
+// lost makes the fault of a source that cannot go on where it was without a gap.
+func (s *Source) lost(what string, cause error) error {
+	err := capture.ErrPositionLost
+	if cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.SourcePositionLost, Where: "source " + s.cfg.Source, What: what, Fix: s.cfg.resnapshot(""), Err: err}
+}
+
+// errFatalReading is the server's number for whatever keeps it from sending its log (ER_SOURCE_FATAL_ERROR_READING_BINLOG).
+const errFatalReading = 1236
+
+// streamError says what the end of the stream means.
+func (s *Source) streamError(err error) error {
+	var e *gomysql.MyError
+	if !errors.As(err, &e) {
+		return fmt.Errorf("read the binlog: %w", err)
+	}
+	text := strings.ToLower(e.Message)
+	switch {
+	case e.Code != errFatalReading:
+		return s.cfg.unreachable(err)
+	case strings.Contains(text, "max_allowed_packet"):
+		return &fault.Fault{
+			Class: fault.Environment, Cause: fault.BinlogPacket, Where: "source " + s.cfg.Source, What: "the server does not send an event of its log that is larger than max_allowed_packet", Err: err,
+			Fix: "SET GLOBAL max_allowed_packet = 1073741824; and put the line max_allowed_packet = 1G into the server's my.cnf",
+		}
+	case strings.Contains(text, "server_uuid/server_id"):
+		return s.replaced(err)
+	}
+	return s.lost("the server's log does not go back to where capture stood, or is another one: files were purged (binlog_expire_logs_seconds, PURGE BINARY LOGS), the log was made anew (RESET MASTER), or the server is not of the same history", err)
+}
+
+// replaced is a stream that the server cut off because another reader came with the same number.
+func (s *Source) replaced(err error) error {
+	return &fault.Fault{
+		Class: fault.Environment, Cause: fault.BinlogServerID, Where: "source " + s.cfg.Source, What: fmt.Sprintf("another reader of the server's log has our server_id %d", s.cfg.ServerID), Err: err,
+		Fix: "give the source a server_id of its own, or end the other reader",
+	}
+}
+
+// unread is a catalogue that cannot be read.
+func (s *Source) unread(err error) error {
+	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &fault.Fault{
+		Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + s.cfg.Source, What: "the catalogue of tables cannot be read", Err: err,
+		Fix: "see the server's message; where the connection broke, it is tried again by itself",
+	}
+}
