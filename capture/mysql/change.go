@@ -154,7 +154,7 @@ func appendHeader(dst []byte, h *replication.EventHeader, body int) []byte {
 
 // streamShape is how the rows after a TABLE_MAP are read.
 func (s *Source) streamShape(name string, e *replication.TableMapEvent) (*shape, error) {
-	cols, err := columnsOf(e, s.collations.charsets)
+	cols, err := columnsOf(e, s.collations.charsets, s.server.flavor)
 	known := s.tables[name]
 	switch {
 	case errors.Is(err, errNoMetadata) && known != nil && sameTypes(e, known.columns):

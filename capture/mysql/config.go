@@ -18,6 +18,7 @@ type Config struct {
 	SnapshotLanes int           `yaml:"snapshot_lanes" doc:"Connections that read tables at once during a snapshot (default 4)."`
 	Heartbeat     time.Duration `yaml:"heartbeat" doc:"How often the server says where its log ends while nothing changes (default 1s)."`
 	Cascades      bool          `yaml:"cascades" doc:"Capture tables with a foreign key of CASCADE or SET NULL all the same. What such a key changes is in no log; only where it never does anything is this safe."`
+	KeepOwnWrites bool          `yaml:"keep_own_writes" doc:"Capture also what Shelfstream's own sinks write into these tables. Without it that is dropped, so that nothing goes round for ever."`
 
 	// Pipeline and Source are the names in the configuration.
 	Pipeline string `yaml:"-"`

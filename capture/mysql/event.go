@@ -196,7 +196,7 @@ const (
 func (p *payload) open(body []byte) (io.Reader, error) {
 	compression := uint64(payloadPlain)
 	for {
-		field, n, err := packed(body)
+		field, n, err := lengthEncoded(body)
 		if err != nil {
 			return nil, err
 		}
@@ -204,12 +204,12 @@ func (p *payload) open(body []byte) (io.Reader, error) {
 		if field == payloadEnd {
 			break
 		}
-		length, n, err := packed(body)
+		length, n, err := lengthEncoded(body)
 		if err != nil || length > uint64(len(body)-n) {
 			return nil, errCut
 		}
 		if field == payloadCompression {
-			if compression, _, err = packed(body[n:]); err != nil {
+			if compression, _, err = lengthEncoded(body[n:]); err != nil {
 				return nil, err
 			}
 		}
@@ -270,8 +270,8 @@ func (p *payload) close() {
 	}
 }
 
-// packed reads a length-encoded number.
-func packed(b []byte) (n uint64, size int, err error) {
+// lengthEncoded reads a length-encoded number.
+func lengthEncoded(b []byte) (n uint64, size int, err error) {
 	if len(b) == 0 {
 		return 0, 0, errCut
 	}

@@ -21,6 +21,8 @@ type serverInfo struct {
 	positions  positionKind
 	foldsNames bool          // names of tables have no case
 	ahead      time.Duration // of its clock before ours
+	newest     position      // the end of its log, where it has GTIDs
+	purged     position      // MySQL: the transactions that are not in its log any more
 }
 
 // now is the server's clock, in microseconds since the epoch.
@@ -31,22 +33,42 @@ func identify(ctx context.Context, conn *session) (i serverInfo, err error) {
 	var id string
 	var folds int
 	var clock float64
-	query := "SELECT @@global.server_id, @@global.lower_case_table_names, UNIX_TIMESTAMP(NOW(6)), ''"
+	query := "SELECT @@global.server_id, @@global.lower_case_table_names, UNIX_TIMESTAMP(NOW(6)), '', @@global.gtid_binlog_pos, ''"
 	i.flavor, i.positions = mariaDB, byMariaGTID
 	if !conn.maria {
 		i.flavor, i.positions = mySQL, byFile
-		query = "SELECT @@global.server_uuid, @@global.lower_case_table_names, UNIX_TIMESTAMP(NOW(6)), @@global.gtid_mode"
+		query = "SELECT @@global.server_uuid, @@global.lower_case_table_names, UNIX_TIMESTAMP(NOW(6)), @@global.gtid_mode, @@global.gtid_executed, @@global.gtid_purged"
 	}
-	var mode string
-	if err := conn.QueryRowContext(ctx, query).Scan(&id, &folds, &clock, &mode); err != nil {
+	var mode, newest, purged string
+	if err := conn.QueryRowContext(ctx, query).Scan(&id, &folds, &clock, &mode, &newest, &purged); err != nil {
 		return i, fmt.Errorf("read the server's settings: %w", err)
 	}
 	if strings.EqualFold(mode, "ON") {
 		i.positions = byMySQLGTID
 	}
+	if i.newest, err = parseGTIDs(i.flavor, newest); err != nil {
+		return i, err
+	}
+	if i.purged, err = parseGTIDs(i.flavor, purged); err != nil {
+		return i, err
+	}
 	i.name, i.foldsNames = string(i.flavor)+"/"+id, folds != 0
 	i.ahead = time.Until(time.UnixMicro(int64(clock * 1e6)))
 	return i, nil
+}
+
+// verify checks that the server's history leads through a position. MariaDB itself waits for ever where it does not know a domain, as after RESET MASTER.
+func (s *Source) verify(at position) error {
+	i := &s.server
+	switch {
+	case at.kind == byFile:
+		return nil // whether it is there is said at the start of the stream
+	case !i.newest.covers(at):
+		return s.lost(fmt.Sprintf("the server's log ends at %s, and transactions up to %s were captured: its log was made anew (RESET MASTER), it was set back to an older state, or it is a replica that has not got them", i.newest, at), nil)
+	case i.flavor == mySQL && !at.covers(i.purged):
+		return s.lost(fmt.Sprintf("the server has removed transactions from its log that were not captured yet (gtid_purged is %s, captured is %s): binlog_expire_logs_seconds, PURGE BINARY LOGS", i.purged, at), nil)
+	}
+	return nil
 }
 
 // lost makes the fault of a source that cannot go on where it was without a gap.

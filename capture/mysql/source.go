@@ -154,6 +154,9 @@ func (s *Source) resume(start *capture.Start) (position, error) {
 	case server != s.server.name:
 		s.cfg.Logger.Warn("this is another server than the one captured so far; the GTIDs go on", "was", server, "is", s.server.name, "position", start.Checkpoint.Position)
 	}
+	if err := s.verify(at); err != nil {
+		return at, err
+	}
 	shapes := map[string]*schemas.Table{}
 	for name, t := range s.tables {
 		if sh, err := newShape(t.columns, s.cfg.shapeConfig(name, s.collations)); err == nil {

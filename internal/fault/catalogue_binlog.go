@@ -25,6 +25,7 @@ const (
 	BinlogColumnType    Cause = "binlog.column_type"
 	BinlogNoKey         Cause = "binlog.no_key"
 	BinlogValue         Cause = "binlog.value"
+	BinlogPacket        Cause = "binlog.packet"
 )
 
 func binlogEntries() []Entry {
@@ -53,5 +54,6 @@ func binlogEntries() []Entry {
 		{BinlogColumnType, system, "A captured column has a type that cannot be read", Refused, Critical, "leave it out under columns, or give it another type", "shelfstream check -connect", true},
 		{BinlogNoKey, system, "A captured table has no primary key", Refused, Critical, "ALTER TABLE … ADD PRIMARY KEY", "shelfstream check -connect", true},
 		{BinlogValue, system, "A value of the source cannot be read", Invalid, Critical, "correct the value, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
+		{BinlogPacket, system, "The source's server does not send an event of its log, which is too large", Refused, Critical, "raise max_allowed_packet as the fault names it", "", true},
 	}
 }

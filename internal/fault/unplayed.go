@@ -53,7 +53,7 @@ var unplayed = []Cause{
 	// The dialogues of MySQL and MariaDB as sources are still to be played.
 	BinlogUnreachable, BinlogLogin, BinlogDatabase, BinlogConnections, BinlogNotAccepting, BinlogCatalog, BinlogVersion, BinlogOff, BinlogFormat,
 	BinlogMetadata, BinlogServerID, BinlogReplica, BinlogGTID, BinlogExpires, BinlogReplication, BinlogTableRight, BinlogTableMissing, BinlogTableUnfit,
-	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue,
+	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue, BinlogPacket,
 	StatusUnwritable,
 	StatusUnreadable,
 	PGSinkUnreachable, PGSinkLogin, PGSinkDatabase, PGSinkConnections, PGSinkPrivilege, PGSinkReadOnly, PGSinkFull, PGSinkLocked,
