@@ -52,9 +52,6 @@ FROM information_schema.columns c LEFT JOIN information_schema.statistics s
   ON s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.index_name = 'PRIMARY' AND s.column_name = c.column_name
 WHERE c.table_schema = ? AND c.table_name = ? ORDER BY c.ordinal_position`
 
-const cascadesSQL = `SELECT constraint_name FROM information_schema.referential_constraints
-WHERE constraint_schema = ? AND table_name = ? AND (delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT') OR update_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')) ORDER BY 1`
-
 // readCatalog looks a table up; nil if there is none, or none that the user may see.
 func readCatalog(ctx context.Context, q queryer, set *collations, schema, table string) (*tableInfo, error) {
 	var t *tableInfo
@@ -81,13 +78,33 @@ func readCatalog(ctx context.Context, q queryer, set *collations, schema, table 
 	if err != nil {
 		return nil, wrapCatalog(err, schema, table)
 	}
-	err = eachRow(ctx, q, func(rows *sql.Rows) error {
-		var name string
-		err := rows.Scan(&name)
-		t.cascades = append(t.cascades, name)
-		return err
-	}, cascadesSQL, schema, table)
+	err = t.readCascades(ctx, q)
 	return t, wrapCatalog(err, schema, table)
+}
+
+// readCascades reads the table's statement: information_schema shows foreign keys only to those who may do more than SELECT.
+func (t *tableInfo) readCascades(ctx context.Context, q queryer) error {
+	if !strings.HasPrefix(t.kind, "BASE") {
+		return nil
+	}
+	err := eachRow(ctx, q, func(rows *sql.Rows) error {
+		var name, statement string
+		if err := rows.Scan(&name, &statement); err != nil {
+			return err
+		}
+		for line := range strings.SplitSeq(statement, "\n") {
+			rest, ok := strings.CutPrefix(strings.TrimSpace(line), "CONSTRAINT `")
+			key, rule, foreign := strings.Cut(rest, "` FOREIGN KEY (")
+			if ok && foreign && (strings.Contains(rule, " CASCADE") || strings.Contains(rule, " SET NULL") || strings.Contains(rule, " SET DEFAULT")) {
+				t.cascades = append(t.cascades, key)
+			}
+		}
+		return nil
+	}, "SHOW CREATE TABLE "+t.sql())
+	if c := errorCode(err); c == codeTableDenied || c == codeColumnDenied {
+		return nil // preflight says which privilege lacks
+	}
+	return err
 }
 
 func wrapCatalog(err error, schema, table string) error {

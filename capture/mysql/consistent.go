@@ -24,9 +24,9 @@ type consistent struct {
 	locked time.Duration
 }
 
-func (c *consistent) close() error {
+func (s *consistent) close() error {
 	var errs []error
-	for _, w := range c.lanes {
+	for _, w := range s.lanes {
 		errs = append(errs, w.close())
 	}
 	return errors.Join(errs...)

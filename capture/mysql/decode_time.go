@@ -183,10 +183,10 @@ func packedTime(b []byte) int64 {
 // textTime reads "2024-02-29", "2024-02-29 15:04:05.5" and "-838:59:59.999999".
 func (f *field) textTime(b []byte) (schemas.Value, error) {
 	var m moment
-	kind, rest, ok := schemas.KindTimestamp, b, true
+	kind := schemas.KindTimestamp
 	switch f.decoding {
 	case asTime, asOldTime:
-		if rest, ok = m.parseClock(b); !ok || len(rest) != 0 {
+		if rest, ok := m.parseClock(b); !ok || len(rest) != 0 {
 			return schemas.Null, malformed("time", b)
 		}
 		return schemas.Value{Kind: schemas.KindTime, Int: m.clock()}, nil
@@ -196,7 +196,8 @@ func (f *field) textTime(b []byte) (schemas.Value, error) {
 		kind = schemas.KindTimestampTZ
 	default:
 	}
-	if rest, ok = m.parseDate(b); ok && kind != schemas.KindDate {
+	rest, ok := m.parseDate(b)
+	if ok && kind != schemas.KindDate {
 		ok = len(rest) > 0 && rest[0] == ' '
 		if ok {
 			rest, ok = m.parseClock(rest[1:])

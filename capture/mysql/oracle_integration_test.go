@@ -22,7 +22,7 @@ func disagrees(c *column, v schemas.Value, oracle any) string {
 		}
 		return ""
 	}
-	want := ""
+	var want string
 	switch o := oracle.(type) {
 	case int8, int16, int32, int64, int:
 		n := reflect.ValueOf(o).Int()
@@ -35,7 +35,7 @@ func disagrees(c *column, v schemas.Value, oracle any) string {
 		case c.typ == gomysql.MYSQL_TYPE_SET:
 			return ""
 		case c.typ == gomysql.MYSQL_TYPE_BIT && v.Kind == schemas.KindBool:
-			n, want = v.Int, fmt.Sprint(n == 1)
+			want = fmt.Sprint(n == 1)
 		case c.unsigned || c.typ == gomysql.MYSQL_TYPE_BIT:
 			bits := map[byte]int{gomysql.MYSQL_TYPE_TINY: 8, gomysql.MYSQL_TYPE_SHORT: 16, gomysql.MYSQL_TYPE_INT24: 24, gomysql.MYSQL_TYPE_LONG: 32}[c.typ]
 			u := uint64(n)

@@ -51,13 +51,8 @@ func (in *inspection) missing(ctx context.Context, table string) error {
 	if schema, t, ok := strings.Cut(in.cfg.tableName(table), "."); ok {
 		name = quoteName(schema) + "." + quoteName(t)
 	}
-	_, err := in.db.ExecContext(ctx, "SELECT 1 FROM "+name+" LIMIT 0")
-	if c := errorCode(err); c == codeTableDenied || c == codeDatabaseDenied {
-		in.addTable(fault.BinlogTableRight, table, "the user "+in.account+" may not read the table, or it does not exist", "GRANT SELECT ON "+name+" TO "+in.account+";")
-		return nil
-	}
 	var names []string
-	err = eachRow(ctx, in.db, func(rows *sql.Rows) error {
+	err := eachRow(ctx, in.db, func(rows *sql.Rows) error {
 		var n string
 		err := rows.Scan(&n)
 		names = append(names, n)
@@ -67,7 +62,17 @@ func (in *inspection) missing(ctx context.Context, table string) error {
 	if err != nil {
 		return in.unread(err)
 	}
-	in.faults.Add(in.cfg.missingTable(table, nearest(in.cfg.tableName(table), names)))
+	near := nearest(in.cfg.tableName(table), names)
+	_, err = in.db.ExecContext(ctx, "SELECT 1 FROM "+name+" LIMIT 0")
+	if c := errorCode(err); c == codeTableDenied || c == codeDatabaseDenied {
+		fix := "GRANT SELECT ON " + name + " TO " + in.account + ";"
+		if near != "" {
+			fix += " or did you mean " + near + "?"
+		}
+		in.addTable(fault.BinlogTableRight, table, "the user "+in.account+" may not read the table, or it does not exist", fix)
+		return nil
+	}
+	in.faults.Add(in.cfg.missingTable(table, near))
 	return nil
 }
 

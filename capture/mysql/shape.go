@@ -207,8 +207,8 @@ func little(b []byte) uint64 {
 		return binary.LittleEndian.Uint64(b)
 	}
 	var n uint64
-	for i := len(b) - 1; i >= 0; i-- {
-		n = n<<8 | uint64(b[i])
+	for i, c := range b {
+		n |= uint64(c) << (8 * i)
 	}
 	return n
 }

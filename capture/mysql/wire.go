@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func (c *Config) dial(ctx context.Context, maria bool) (*wire, error) {
 	}
 	w := &wire{conn: conn, net: conn.Conn.Conn, buf: make([]byte, wireBuffer)}
 	w.attributes = strings.Contains(conn.CapabilityString(), "CLIENT_QUERY_ATTRIBUTES")
-	for _, s := range append(sessionSQL[:len(sessionSQL):len(sessionSQL)], limitSQL(maria)) {
+	for _, s := range slices.Concat(sessionSQL, []string{limitSQL(maria)}) {
 		if err := w.exec(s); err != nil {
 			return nil, errors.Join(c.unreachable(err), w.close())
 		}
