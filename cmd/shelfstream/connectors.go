@@ -11,6 +11,7 @@ import (
 	"shelfstream/capture/postgres"
 	"shelfstream/internal/kafka"
 	"shelfstream/sink"
+	"shelfstream/sink/files"
 	"shelfstream/sink/mysql"
 	pgsink "shelfstream/sink/postgres"
 	"shelfstream/status/exchange"
@@ -71,6 +72,12 @@ func sourceKinds() map[string]sourceKind {
 // sinkKinds is the table of names under sinks.<name>.
 func sinkKinds() map[string]sinkKind {
 	return map[string]sinkKind{
+		"files": sinkOf(func(c files.Config, p sinkParts) (sink.Target, error) {
+			return files.New(c, files.Options{
+				Pipeline: p.pipeline, Sink: p.sink, Client: p.client, Replication: p.replication, Topics: p.topics,
+				Zone: p.zone, Path: p.path, Exchanges: p.exchanges, Logger: p.log,
+			})
+		}),
 		"mysql": sinkOf(func(c mysql.Config, p sinkParts) (sink.Target, error) {
 			return mysql.Open(c, mysql.Options{Sink: p.sink, Logger: p.log})
 		}),

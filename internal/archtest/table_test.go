@@ -37,6 +37,7 @@ var table = []folder{
 	{path: "sink/ledger", own: []string{"sink", "internal/kafka", "internal/fault"}, tests: slices.Concat([]string{"sink/sinktest"}, stageTest)},
 	{path: "sink/table", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
 	{path: "sink/mysql", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
+	{path: "sink/files", own: slices.Concat(target, []string{"sink/ledger", "sink/render", "internal/kafka", "status", "status/exchange"}), tests: slices.Concat([]string{"sink/sinktest"}, stageTest)},
 	{path: "sink/render", own: []string{"schemas", "internal/fault"}},
 	{path: "sink/postgres", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
 

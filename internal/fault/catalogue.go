@@ -51,5 +51,5 @@ func Lookup(c Cause) (Entry, bool) {
 }
 
 func known() []Entry {
-	return slices.Concat(postgresEntries(), mysqlEntries(), pgsinkEntries(), binlogEntries(), kafkaEntries(), registryEntries(), topicEntries(), rulesEntries(), hostEntries(), statusEntries())
+	return slices.Concat(postgresEntries(), mysqlEntries(), pgsinkEntries(), filesEntries(), binlogEntries(), kafkaEntries(), registryEntries(), topicEntries(), rulesEntries(), hostEntries(), statusEntries())
 }

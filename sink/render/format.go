@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Format is how a template writes what its actions print.
@@ -23,6 +24,8 @@ const (
 	FormatXML                  // < > & and quotes escaped
 	FormatURL                  // percent-encoded, as one segment of a path or one value of a query
 	FormatHeader               // one line of printable characters
+	FormatCSV                  // in double quotes where it has a separator, a quote or a line break (RFC 4180)
+	FormatEDI                  // a field between semicolons, without quotes: a semicolon or a line break is an error
 )
 
 // out writes one value in the format. It is the last function of every action.
@@ -50,6 +53,14 @@ func (f Format) out(v any) (Raw, error) {
 	case FormatHeader:
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 			return "", fmt.Errorf("a header cannot hold the line break or control character in %q", text)
+		}
+	case FormatCSV:
+		if strings.ContainsAny(text, ",;\t\"\r\n") {
+			text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+		}
+	case FormatEDI:
+		if i := strings.IndexFunc(text, func(r rune) bool { return r == ';' || unicode.IsControl(r) }); i >= 0 {
+			return "", fmt.Errorf("a field cannot hold the %q in %q", []rune(text[i:])[0], text)
 		}
 	case FormatText, FormatJSON:
 	}

@@ -20,7 +20,10 @@ import (
 //	json .v           the whole value, list or record as JSON text, whatever the format
 //	raw .v            as it is, unescaped
 //	add sub mul       exact arithmetic; round 2 .v to two places, a half away from zero, zeros filled in; neg
+//	short .v          a number without zeros at the end of its fraction: 4 for 4.000
+//	alpha 18 .v       a text of digits only, filled up with zeros in front, as SAP writes its numbers; any other as it is
 //	date "02.01.2006" .v   a date or time in Go's layout, in the pipeline's zone
+//	days 3 .v         a date, or the day of a time, so many days later
 //	upper lower trim, left 20 .v (at most 20 characters), pad 10 .v and padleft 10 "0" .v, replace "a" "b" .v, join ", " .list
 //	uuid "name" .v    a UUID that is a function of the two (RFC 9562, version 5)
 func functions(zone *time.Location) template.FuncMap {
@@ -53,6 +56,9 @@ func functions(zone *time.Location) template.FuncMap {
 			n, err = schemas.Round(n, places, schemas.HalfUp)
 			return Decimal(schemas.AppendDecimal(nil, n)), err
 		},
+		"short": short,
+		"alpha": alpha,
+		"days":  func(n, v any) (any, error) { return later(zone, n, v) },
 		"date":  func(layout string, v any) (string, error) { return date(zone, layout, v) },
 		"upper": texts(strings.ToUpper), "lower": texts(strings.ToLower), "trim": texts(strings.TrimSpace),
 		"left": func(n int, v any) (string, error) { return texts(func(s string) string { return left(n, s) })(v) },
@@ -141,6 +147,53 @@ func date(zone *time.Location, layout string, v any) (string, error) {
 		return "", fmt.Errorf("%s has no day", t)
 	}
 	return at.Format(layout), nil
+}
+
+// short is a number without the zeros that say nothing.
+func short(v any) (any, error) {
+	n, err := operand(v)
+	if err != nil || n.IsNull() {
+		return nil, err
+	}
+	text := string(schemas.AppendDecimal(nil, n))
+	if n.Kind == schemas.KindDecimal && strings.Contains(text, ".") {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return Decimal(text), nil
+}
+
+// alpha is SAP's conversion exit of that name.
+func alpha(n int, v any) (string, error) {
+	s, err := plainText(v)
+	if err != nil || s == "" || strings.Trim(s, "0123456789") != "" {
+		return s, err
+	}
+	return padded(n, "0", s, true)
+}
+
+// later is a day after the day of v.
+func later(zone *time.Location, by, v any) (any, error) {
+	if v == nil {
+		return nil, nil //nolint:nilnil // a null is null
+	}
+	given, err := operand(by)
+	if err != nil || given.IsNull() {
+		return nil, fmt.Errorf("%v is no number of days", by)
+	}
+	n, err := schemas.Round(given, 0, schemas.HalfUp)
+	if err != nil || !schemas.Equal(n, given) {
+		return nil, fmt.Errorf("%v is no number of days", by)
+	}
+	t, ok := v.(Temporal)
+	if !ok {
+		return nil, fmt.Errorf("%v is no date or time", v)
+	}
+	at, ok := t.at(zone)
+	if !ok {
+		return nil, fmt.Errorf("%s has no day", t)
+	}
+	day := schemas.DaysFromCivil(int64(at.Year()), int(at.Month()), at.Day())
+	return Temporal{schemas.Date(day + n.Coefficient().Int64())}, nil
 }
 
 func texts(change func(string) string) func(v any) (string, error) {

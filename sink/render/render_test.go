@@ -50,8 +50,10 @@ func TestRender(t *testing.T) {
 		want   string // or what the error says
 		fails  bool
 	}{
-		{"JSON quotes", render.FormatJSON, `{"no":{{.no}},"name":{{.name}},"t":{{.total}},"s":{{text .total}},"x":{{.extra}},"e":{{._answer}}}`, row(schemas.Text("a\"},{\"b\n<å")),
-			`{"no":42,"name":"a\"},{\"b\n<å","t":123456789012345678901234567890.10,"s":"123456789012345678901234567890.10","x":{"a":1},"e":"SO-1"}`, false},
+		{
+			"JSON quotes", render.FormatJSON, `{"no":{{.no}},"name":{{.name}},"t":{{.total}},"s":{{text .total}},"x":{{.extra}},"e":{{._answer}}}`, row(schemas.Text("a\"},{\"b\n<å")),
+			`{"no":42,"name":"a\"},{\"b\n<å","t":123456789012345678901234567890.10,"s":"123456789012345678901234567890.10","x":{"a":1},"e":"SO-1"}`, false,
+		},
 		{"lists", render.FormatJSON, `[{{range $i, $l := .lines}}{{if $i}},{{end}}{"sku":{{.sku}},"of":{{$.no}}}{{end}}]`, row(schemas.Null), `[{"sku":"x\"1","of":42},{"sku":"y","of":42}]`, false},
 		{"whole values", render.FormatJSON, `{"lines":{{.lines}},"name":{{.name}},"d":{{default "none" .name}}}`, row(schemas.Null), `{"lines":[{"qty":2,"sku":"x\"1"},{"qty":0,"sku":"y"}],"name":null,"d":"none"}`, false},
 		{"quoted twice", render.FormatJSON, `{"name":"{{.name}}"}`, row(schemas.Text("a")), "values are quoted by themselves", true},
@@ -62,6 +64,12 @@ func TestRender(t *testing.T) {
 		{"XML", render.FormatXML, `<n>{{.name}}</n>`, row(schemas.Text("<&>")), "<n>&lt;&amp;&gt;</n>", false},
 		{"addresses", render.FormatURL, `/orders/{{.name}}?a={{.no}}`, row(schemas.Text("../x y?&")), "/orders/..%2Fx%20y%3F%26?a=42", false},
 		{"headers", render.FormatHeader, `{{.name}}`, row(schemas.Text("a\r\nX-Evil: 1")), "line break", true},
+		{"CSV", render.FormatCSV, `{{.name}};{{.no}}`, row(schemas.Text("a;\"b\"")), `"a;""b""";42`, false},
+		{"EDI", render.FormatEDI, `H;{{.name}};{{.no}}`, row(schemas.Text("å b")), "H;å b;42", false},
+		{"a semicolon in EDI", render.FormatEDI, `H;{{.name}}`, row(schemas.Text("a;b")), "a field cannot hold the ';'", true},
+		{"a line break in EDI", render.FormatEDI, `H;{{.name}}`, row(schemas.Text("a\nL;1")), "a field cannot hold", true},
+		{"short and alpha", render.FormatText, `{{short 4.000}} {{short 10}} {{short "0.50"}} {{alpha 6 .no}} {{alpha 6 .name}}`, row(schemas.Text("A1")), "4 10 0.5 000042 A1", false},
+		{"days later, in the zone", render.FormatText, `{{days "4" .at}} {{date "20060102" (days -1 .at)}}`, row(schemas.Null), "2026-03-06 20260301", false},
 		{"raw", render.FormatJSON, `{"a":{{raw "1.0"}},"b":{{json .lines | raw}}}`, row(schemas.Null), `{"a":1.0,"b":[{"qty":2,"sku":"x\"1"},{"qty":0,"sku":"y"}]}`, false},
 		{"not a number", render.FormatText, `{{add .name 1}}`, row(schemas.Text("a")), "a", true},
 		{"an unknown name behind define", render.FormatText, `{{define "x"}}{{.nome}}{{end}}{{template "x" .}}`, row(schemas.Null), "nome", true},
