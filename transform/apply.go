@@ -222,7 +222,7 @@ func (t *task) moved(ctx context.Context, in *input, r *kafka.Record, index []by
 		return nil, nil, err
 	}
 	t.eval.row = row
-	v, null := appendValues([]byte{}, row, in.join)
+	v, null := in.joinOf(row)
 	if !null && (!in.scattered || t.belongs(row, in.join) == t.partition) {
 		now = v
 	}

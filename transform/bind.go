@@ -42,6 +42,7 @@ func bind(v View, shape func(topic string) *schemas.Table) (*layout, error) {
 		b.lookup(i, k)
 	}
 	b.orderLookups()
+	b.spreads()
 	if err := b.faults.Err(); err != nil {
 		return nil, err
 	}
@@ -143,35 +144,78 @@ func (b *binder) child(c Child) {
 func (b *binder) lookup(i int, k Lookup) {
 	where := ": lookup " + k.Name
 	in := b.layout.lookup(i)
-	for _, on := range k.On {
+	for j, on := range k.On {
 		in.join = append(in.join, b.columns(in, []string{on.Column}, where, "on")...)
 		if v, ok := b.wanted(on, where); ok {
 			in.wanted = append(in.wanted, v)
 		}
+		if on.Fold {
+			if in.fold == nil {
+				in.fold = make([]bool, len(k.On))
+			}
+			in.fold[j] = true
+		}
 	}
-	in.joinInKey = positions(in.join, in.table.Key)
-	in.many = !covers(in.join, in.table.Key)
+	if in.joinInKey = positions(in.join, in.table.Key); in.fold != nil {
+		in.joinInKey = nil // two keys may fold to one value
+	}
+	in.many = !covers(in.join, in.table.Key) || in.fold != nil
+}
+
+// spreads finds the lookups that are found by the values of several rows, and wants these rows to be of one child or lookup: values of two
+// would have no rows in common. The lookups stand in their order.
+func (b *binder) spreads() {
+	for _, i := range b.layout.lookupOrder {
+		in := b.layout.lookup(i)
+		var by []string
+		for _, w := range in.wanted {
+			name := ""
+			switch {
+			case w.child >= 0:
+				name = b.layout.child(w.child).name
+			case w.lookup >= 0 && b.layout.lookup(w.lookup).spread:
+				name = b.layout.lookup(w.lookup).name
+			}
+			if name != "" && !slices.Contains(by, name) {
+				by = append(by, name)
+			}
+		}
+		if len(by) > 1 {
+			b.bad(": lookup "+in.name, "it is found by rows of "+strings.Join(by, " and of "), "take all values that stand in several rows from one of them, the others from the root or as constants")
+		}
+		if len(by) > 0 {
+			in.spread, in.many = true, true
+		}
+	}
 }
 
 // wanted resolves where the value of one column of a lookup comes from.
 func (b *binder) wanted(on LookupOn, where string) (joinValue, bool) {
 	if on.Constant != nil {
 		v := schemas.Text(*on.Constant)
-		return joinValue{constant: &v, lookup: -1}, true
+		return joinValue{constant: &v, lookup: -1, child: -1}, true
 	}
 	if on.From == "" {
 		for _, c := range b.columns(b.layout.root(), []string{on.Of}, where, "on") {
-			return joinValue{lookup: -1, column: c}, true
+			return joinValue{lookup: -1, child: -1, column: c}, true
 		}
 		return joinValue{}, false
 	}
+	for child := range b.layout.children {
+		if in := b.layout.child(child); in.name == on.From {
+			for _, c := range b.columns(in, []string{on.Of}, where, "on") {
+				return joinValue{lookup: -1, child: child, column: c}, true
+			}
+			return joinValue{}, false
+		}
+	}
 	at := slices.IndexFunc(b.view.Lookups, func(l Lookup) bool { return l.Name == on.From })
 	if at < 0 {
-		b.bad(where, fmt.Sprintf("there is no lookup %q in this view", on.From), "name a lookup of the view before the dot, or a column of the root table without one")
+		b.bad(where, fmt.Sprintf("there is no lookup or child %q in this view", on.From), "name a lookup or a child of the view before the dot, or a column of the root table without one")
 		return joinValue{}, false
 	}
 	for _, c := range b.columns(b.layout.lookup(at), []string{on.Of}, where, "on") {
-		return joinValue{lookup: at, column: c}, true
+		return joinValue{lookup: at, child: -1, column: c}, true
 	}
 	return joinValue{}, false
 }

@@ -28,24 +28,27 @@ type evaluation struct {
 	result    rules.Result
 	lookups   []lookupCache
 
-	arena    []byte          // the bytes of the rows of one product
-	values   []schemas.Value // their values
-	origins  []rowOrigin     // where they came from, kept for explain and for the faults' texts
-	iter     *pebble.Iterator
-	facts    facts
-	joins    []byte
-	looked   [][]byte // the value that each lookup was found by, after one byte; empty: none
-	product  []byte
-	rowKey   []byte
-	key      []schemas.Value
-	row      []schemas.Value
-	part     []schemas.Value
-	group    []schemas.Value
-	scratch  []byte
-	keyBytes []byte
-	value    []byte
-	headers  []kafka.Header
-	pending  []chunk
+	arena   []byte          // the bytes of the rows of one product
+	values  []schemas.Value // their values
+	origins []rowOrigin     // where they came from, kept for explain and for the faults' texts
+	iter    *pebble.Iterator
+	facts   facts
+	joins   []byte
+	looked  [][]byte // the value that each lookup was found by, after one byte (of a spread one all, each after its length); empty: none
+	// spreadRows are the rows of each spread lookup, seen the values that it was found by.
+	spreadRows [][][]schemas.Value
+	seen       map[string]struct{}
+	product    []byte
+	rowKey     []byte
+	key        []schemas.Value
+	row        []schemas.Value
+	part       []schemas.Value
+	group      []schemas.Value
+	scratch    []byte
+	keyBytes   []byte
+	value      []byte
+	headers    []kafka.Header
+	pending    []chunk
 	// snapshot is what is read instead of the store, where the state is only looked at; nil in a task.
 	snapshot *pebble.Snapshot
 	// published are the kept fields of what was emitted last; see previous.
@@ -84,6 +87,7 @@ func newEvaluation(t *task) *evaluation {
 	e.in.Lookups = make([][][]schemas.Value, t.layout.lookups())
 	e.lookups = make([]lookupCache, t.layout.lookups())
 	e.looked = make([][]byte, t.layout.lookups())
+	e.spreadRows, e.seen = make([][][]schemas.Value, t.layout.lookups()), map[string]struct{}{}
 	return e
 }
 

@@ -75,7 +75,7 @@ func (v *View) stateRows(from pebble.Reader, pre prefix, product []byte, x *stat
 	if v.GroupBy != nil {
 		first++
 	}
-	return true, eachJoin(f.joins, func(lookup int, join []byte) error {
+	return true, v.eachJoin(f.joins, func(lookup int, join []byte) error {
 		return eachUnder(from, appendPart(pre.indexed(nil, kindLookup, first+lookup), join), func(_, value []byte) error {
 			return v.stateRow(x, first+lookup, counts, value)
 		})

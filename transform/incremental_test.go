@@ -19,6 +19,11 @@ rules:
     include: "coalesce(name, '') <> 'hidden'"
   - name: facts
     set: { title: name, rev: rev, pct: tax.pct, land: land.name, open: "land.since <= today()", aliases: count(alias), alias: "first(alias, text order id)" }
+  - name: lookups of several rows, and of folded texts
+    set:
+      by notes: join(of_notes, text(id) || '=' || text, ',')
+      by those: join(lands, text(id) || name, ',')
+      twins: join(twins, text(id), ',')
   - name: price
     pick:
       from: prices
@@ -84,6 +89,9 @@ func (l *whole) views(pipeline string) []Config {
 		{Name: "land", Topic: "t.erp.land", On: []LookupOn{{Column: "id", Of: "land", From: "tax"}}},
 		{Name: "tax", Topic: "t.erp.tax", On: []LookupOn{{Column: "code", Of: "vat"}}},
 		{Name: "alias", Topic: "t.erp.alias", On: []LookupOn{{Column: "code", Of: "vat"}}},
+		{Name: "lands", Topic: "t.erp.land", On: []LookupOn{{Column: "id", Of: "id", From: "of_notes"}}},
+		{Name: "of_notes", Topic: "t.erp.alias", On: []LookupOn{{Column: "code", Of: "pos", From: "notes"}}},
+		{Name: "twins", Topic: "t.erp.alias", On: []LookupOn{{Column: "text", Of: "name", Fold: true}}},
 	}
 	of := func(view string) string { return pipeline + "." + view }
 	groups := l.config(wholeGroups)
@@ -141,7 +149,7 @@ func (l *whole) operation() {
 	case 14:
 		put("land", l.n(4), txt(fmt.Sprint("land ", l.rev)), l.maybe(l.date()))
 	case 15:
-		put("alias", l.n(10), l.maybe(num(1+l.rnd.Int64N(6))), txt(fmt.Sprint("alias ", l.rev)))
+		put("alias", l.n(10), l.maybe(num(1+l.rnd.Int64N(6))), txt(fmt.Sprintf(" TITLE  %d", l.rnd.IntN(12))))
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"shelfstream/schemas"
+	"shelfstream/transform/rules"
 )
 
 // lookupCached is how many join values a task remembers the decoded rows of, for each lookup.
@@ -27,57 +29,150 @@ func (e *evaluation) lookUp(ctx context.Context) error {
 	}
 	var bad error
 	for _, i := range e.t.layout.lookupOrder {
-		join, null := e.joinValue(e.looked[i], e.t.layout.lookup(i).wanted)
+		in := e.t.layout.lookup(i)
+		if in.spread {
+			err := e.spread(ctx, i, in)
+			if err != nil && !unreadable(err) {
+				return err
+			}
+			bad = errors.Join(bad, err)
+			continue
+		}
+		join, null := e.joinValue(append(e.looked[i], 1), in, nil)
 		e.looked[i] = join
 		if null {
 			e.looked[i] = join[:0]
 			continue
 		}
-		rows, ok := e.lookups[i][string(join[1:])]
-		if !ok {
-			var err error
-			if rows, err = e.readLookup(ctx, i, join[1:]); err != nil {
-				if !unreadable(err) {
-					return err
-				}
-				bad = errors.Join(bad, err)
-				continue
+		rows, err := e.lookupRows(ctx, i, join[1:])
+		if err != nil {
+			if !unreadable(err) {
+				return err
 			}
-			if e.lookups[i] == nil || len(e.lookups[i]) >= lookupCached {
-				e.lookups[i] = lookupCache{}
-			}
-			e.lookups[i][string(join[1:])] = rows
+			bad = errors.Join(bad, err)
+			continue
 		}
 		e.in.Lookups[i] = rows
 	}
 	return bad
 }
 
-// joinValue composes the value that a lookup is found by, after one byte that tells it from none. null says that a part of it is null, or that
-// the row that it comes from is not there.
-func (e *evaluation) joinValue(dst []byte, wanted []joinValue) (join []byte, null bool) {
-	dst = append(dst[:0], 1)
-	for i, w := range wanted {
+// spread finds the rows of a lookup that several rows of the product point at, each once, in the order of its key. Its join values are noted one
+// behind the other, each after its length.
+func (e *evaluation) spread(ctx context.Context, lookup int, in *input) error {
+	var by [][]schemas.Value
+	for _, w := range in.wanted {
+		switch {
+		case w.child >= 0:
+			by = e.in.Children[w.child]
+		case w.lookup >= 0 && e.t.layout.lookup(w.lookup).spread:
+			by = e.in.Lookups[w.lookup]
+		}
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	joins := append(e.looked[lookup], 1)
+	rows := e.spreadRows[lookup][:0]
+	clear(e.seen)
+	var bad error
+	for _, row := range by {
+		join, null := e.joinValue(e.scratch[:0], in, row)
+		e.scratch = join
+		if null {
+			continue
+		}
+		if _, twice := e.seen[string(join)]; twice {
+			continue
+		}
+		e.seen[string(join)] = struct{}{}
+		joins = append(binary.AppendUvarint(joins, uint64(len(join))), join...)
+		found, err := e.lookupRows(ctx, lookup, join)
+		if err != nil {
+			if !unreadable(err) {
+				return err
+			}
+			bad = errors.Join(bad, err)
+			continue
+		}
+		rows = append(rows, found...)
+	}
+	e.looked[lookup], e.spreadRows[lookup] = joins, rows
+	e.sort(in, rows)
+	e.in.Lookups[lookup] = rows
+	return bad
+}
+
+// lookupRows are the rows under a join value, remembered from the last time if they are.
+func (e *evaluation) lookupRows(ctx context.Context, lookup int, join []byte) ([][]schemas.Value, error) {
+	if rows, ok := e.lookups[lookup][string(join)]; ok {
+		return rows, nil
+	}
+	value := string(join) // reading uses the buffers
+	rows, err := e.readLookup(ctx, lookup, []byte(value))
+	if err != nil {
+		return nil, err
+	}
+	if e.lookups[lookup] == nil || len(e.lookups[lookup]) >= lookupCached {
+		e.lookups[lookup] = lookupCache{}
+	}
+	e.lookups[lookup][value] = rows
+	return rows, nil
+}
+
+// joinValue adds the value that a lookup is found by; row is the one at hand of those that a spread lookup goes by. null says that a part of it
+// is null, or that the row that it comes from is not there.
+func (e *evaluation) joinValue(dst []byte, in *input, row []schemas.Value) (join []byte, null bool) {
+	for i, w := range in.wanted {
 		if i > 0 {
 			dst = append(dst, joinSeparator)
 		}
-		row := e.in.Root
+		var v schemas.Value
 		switch {
 		case w.constant != nil:
-			dst = schemas.AppendCanonical(dst, *w.constant)
-			continue
+			v = *w.constant
+		case w.child >= 0 || w.lookup >= 0 && e.t.layout.lookup(w.lookup).spread:
+			v = row[w.column]
 		case w.lookup >= 0:
 			if len(e.in.Lookups[w.lookup]) == 0 {
 				return dst, true
 			}
-			row = e.in.Lookups[w.lookup][0]
+			v = e.in.Lookups[w.lookup][0][w.column]
+		default:
+			v = e.in.Root[w.column]
 		}
-		if row[w.column].IsNull() {
+		if v.IsNull() {
 			return dst, true
 		}
-		dst = schemas.AppendCanonical(dst, row[w.column])
+		dst = in.appendJoined(dst, i, v)
 	}
 	return dst, false
+}
+
+// appendJoined adds one value of a join, folded where the lookup wants that.
+func (in *input) appendJoined(dst []byte, i int, v schemas.Value) []byte {
+	if in.fold == nil || !in.fold[i] {
+		return schemas.AppendCanonical(dst, v)
+	}
+	return rules.AppendFold(dst, schemas.AppendCanonical(nil, v))
+}
+
+// joinOf is the join value of one of the input's rows; null says that a part of it is null.
+func (in *input) joinOf(row []schemas.Value) (join []byte, null bool) {
+	if in.fold == nil {
+		return appendValues([]byte{}, row, in.join)
+	}
+	join = []byte{}
+	for i, c := range in.join {
+		if i > 0 {
+			join = append(join, joinSeparator)
+		}
+		if row[c].IsNull() {
+			return nil, true
+		}
+		join = in.appendJoined(join, i, row[c])
+	}
+	return join, false
 }
 
 // readLookup reads the rows under a join value, in the order of their key. They are copies, to be kept.
@@ -132,7 +227,7 @@ func (e *evaluation) relate(b *pebble.Batch, product []byte) error {
 	if err := e.unrelate(b, product); err != nil {
 		return err
 	}
-	err := eachJoin(e.joins, func(lookup int, join []byte) error {
+	err := e.t.layout.view.eachJoin(e.joins, func(lookup int, join []byte) error {
 		k := appendPart(e.t.prefix.indexed(nil, kindReverse, e.t.layout.lookupInput(lookup)), join)
 		return b.Set(append(k, product...), nil, nil)
 	})
@@ -147,7 +242,7 @@ func (e *evaluation) unrelate(b *pebble.Batch, product []byte) error {
 	if e.facts.joins == nil {
 		return nil
 	}
-	err := eachJoin(e.facts.joins, func(lookup int, join []byte) error {
+	err := e.t.layout.view.eachJoin(e.facts.joins, func(lookup int, join []byte) error {
 		k := appendPart(e.t.prefix.indexed(nil, kindReverse, e.t.layout.lookupInput(lookup)), join)
 		return b.Delete(append(k, product...), nil)
 	})
@@ -157,7 +252,8 @@ func (e *evaluation) unrelate(b *pebble.Batch, product []byte) error {
 	return e.t.deleteFact(b, product, slotJoins)
 }
 
-func eachJoin(joins []byte, fn func(lookup int, join []byte) error) error {
+// eachJoin calls fn for every value that a product looks up.
+func (v *View) eachJoin(joins []byte, fn func(lookup int, join []byte) error) error {
 	for i := 0; len(joins) > 0; i++ {
 		n, w := binary.Uvarint(joins)
 		if w <= 0 || uint64(len(joins)-w) < max(n, 1)-1 {
@@ -167,10 +263,38 @@ func eachJoin(joins []byte, fn func(lookup int, join []byte) error) error {
 		if n == 0 {
 			continue
 		}
-		if err := fn(i, joins[:n-1]); err != nil {
-			return err
-		}
+		value := joins[:n-1]
 		joins = joins[n-1:]
+		if !v.spreads(i) {
+			if err := fn(i, value); err != nil {
+				return err
+			}
+			continue
+		}
+		for len(value) > 0 {
+			n, w := binary.Uvarint(value)
+			if w <= 0 || uint64(len(value)-w) < n {
+				return errRowCorrupt
+			}
+			if err := fn(i, value[w:w+int(n)]); err != nil {
+				return err
+			}
+			value = value[w+int(n):]
+		}
 	}
 	return nil
+}
+
+// spreads says whether a lookup is found by the values of several rows: those of a child, or of a lookup that is.
+func (v *View) spreads(lookup int) bool {
+	if lookup >= len(v.Lookups) {
+		return false
+	}
+	return slices.ContainsFunc(v.Lookups[lookup].On, func(on LookupOn) bool {
+		if on.From == Members && v.GroupBy != nil || slices.ContainsFunc(v.Children, func(c Child) bool { return c.Name == on.From }) {
+			return true
+		}
+		at := slices.IndexFunc(v.Lookups, func(l Lookup) bool { return l.Name == on.From })
+		return at >= 0 && v.spreads(at) // lookups never wait for each other in a circle
+	})
 }

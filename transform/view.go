@@ -62,12 +62,15 @@ type Lookup struct {
 }
 
 // LookupOn is one column of a lookup and where the value comes from that it must have: a constant, or a column of the root, or of the (first)
-// row of another lookup.
+// row of another lookup. With a column of a child the lookup has the rows that fit any of the child's rows, such as the products of an order's lines; so
+// has one that takes its value from such a lookup.
 type LookupOn struct {
 	Column   string
 	Constant *string
-	// Of is the column's name, From the lookup that it belongs to; empty: the root.
+	// Of is the column's name, From the child or lookup that it belongs to; empty: the root.
 	Of, From string
+	// Fold compares texts as the function fold makes them, on both sides: case and white space make no difference.
+	Fold bool
 }
 
 // inputKind tells how an input's rows find their products.
@@ -99,16 +102,21 @@ type input struct {
 	joinInKey []int
 	// wanted says for each of a lookup's join columns where its value comes from.
 	wanted []joinValue
+	// fold says which of join are compared as folded texts; nil: none.
+	fold []bool
+	// spread: a lookup that is found by the values of several rows, those of wanted's one child or spread lookup.
+	spread bool
 	order  []orderBy
 	many   bool
 	// scattered: the rows are read from every partition, and those that belong to other tasks are left to them.
 	scattered bool
 }
 
-// joinValue is where a lookup's value comes from: the constant, or a column of the root (lookup -1) or of another lookup's row.
+// joinValue is where a lookup's value comes from: the constant, or a column of another lookup's row, of a child's rows, or (both -1) of the root.
 type joinValue struct {
 	constant *schemas.Value
 	lookup   int
+	child    int
 	column   int
 }
 
@@ -141,11 +149,16 @@ func (l *layout) describeWanted(in *input) string {
 		switch {
 		case w.constant != nil:
 			fmt.Fprintf(&b, "%q ", w.constant.String())
+		case w.child >= 0:
+			fmt.Fprintf(&b, "%s[].%s ", l.child(w.child).name, l.child(w.child).table.Columns[w.column].Name)
 		case w.lookup < 0:
 			fmt.Fprintf(&b, "%s ", l.root().table.Columns[w.column].Name)
 		default:
 			fmt.Fprintf(&b, "%s.%s ", l.lookup(w.lookup).name, l.lookup(w.lookup).table.Columns[w.column].Name)
 		}
+	}
+	if in.fold != nil {
+		fmt.Fprintf(&b, "fold %v ", in.fold)
 	}
 	return b.String()
 }
@@ -154,7 +167,7 @@ func (l *layout) describeWanted(in *input) string {
 func (l *layout) rootColumns(in *input) []string {
 	var out []string
 	for _, w := range in.wanted {
-		if w.constant == nil && w.lookup < 0 {
+		if w.constant == nil && w.lookup < 0 && w.child < 0 {
 			out = append(out, l.root().table.Columns[w.column].Name)
 		}
 	}

@@ -33,7 +33,7 @@ func (p *pipeline) transformView(name string) transform.View {
 	for _, l := range view.Lookups {
 		lookup := transform.Lookup{Name: l.Name, Topic: p.topicOf(l.Value.From)}
 		for _, pair := range l.Value.On {
-			lookup.On = append(lookup.On, transform.LookupOn{Column: pair.Column, Constant: pair.Constant, Of: pair.Root, From: pair.Lookup})
+			lookup.On = append(lookup.On, transform.LookupOn{Column: pair.Column, Constant: pair.Constant, Of: pair.Root, From: pair.Lookup, Fold: pair.Fold})
 		}
 		v.Lookups = append(v.Lookups, lookup)
 	}

@@ -87,7 +87,10 @@ func TestEveryExampleIsInOrder(t *testing.T) {
 	}
 }
 
-// TestCasesOfTheExamples runs the examples' case files as their heads say: each case holds, and each rule is covered.
+// uncovered is a rule of an example's own file that no case covers; the standard layers have cases of their own.
+var uncovered = regexp.MustCompile(`(?m)^ +[a-z]+\.rules\.yaml:\d+: `)
+
+// TestCasesOfTheExamples runs the examples' case files as their heads say: each case holds, and each rule of the example is covered.
 func TestCasesOfTheExamples(t *testing.T) {
 	bin, err := testenv.BuildBinary(t.Context(), t.TempDir(), false)
 	check(t, err)
@@ -98,7 +101,7 @@ func TestCasesOfTheExamples(t *testing.T) {
 	}
 	for _, file := range files {
 		out, err := exec.CommandContext(t.Context(), bin.Path, "test", file).CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "(100 %)") {
+		if err != nil || !strings.Contains(string(out), " 0 failed") || uncovered.Match(out) {
 			t.Errorf("%s: %v\n%s", file, err, out)
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -9,9 +10,11 @@ import (
 // Pair is one column of a child or a lookup, and where the value comes from that it must have.
 type Pair struct {
 	Column string // of the child or the lookup table
-	// Root is a column of the root table; with Lookup, of that lookup of the view.
+	// Root is a column of the root table; with Lookup, of that lookup or child of the view.
 	Root   string
 	Lookup string
+	// Fold compares both as folded texts: case and white space make no difference. Of lookups only.
+	Fold bool
 	// Constant, if it is not nil, is the value itself.
 	Constant *string
 }
@@ -62,8 +65,10 @@ func (o *On) decodeNode(d *decoder, n *yaml.Node, path string) {
 	}
 }
 
-// decodePair reads one pair of a mapping: "column: root_column", "column: lookup.column", "column: {value: NO}", or "column: {column: a.b}"
-// for a column of the root whose name has a dot.
+var pairKeys = []string{"value", "column", "from", "fold"}
+
+// decodePair reads one pair of a mapping: "column: root_column", "column: lookup.column", "column: child.column", "column: {value: NO}", or
+// "column: {column: a.b}" for a column of the root whose name has a dot; {column: a, fold: true} and {from: child.column, fold: true} compare folded texts.
 func decodePair(d *decoder, k, v *yaml.Node, path string) (Pair, bool) {
 	p := Pair{Column: k.Value}
 	if v.Kind == yaml.ScalarNode && !isNull(v) {
@@ -74,25 +79,44 @@ func decodePair(d *decoder, k, v *yaml.Node, path string) (Pair, bool) {
 		}
 		return p, true
 	}
-	const fix = "write a column of the root, lookup.column, or {value: constant}"
-	if v.Kind != yaml.MappingNode || len(v.Content) != 2 {
+	const fix = "write a column of the root, lookup.column, {value: constant}, or {column: name, fold: true}"
+	if v.Kind != yaml.MappingNode || len(v.Content) == 0 {
 		d.fail(v, path, "wants a column of the root, and there is "+describe(v), fix)
 		return p, false
 	}
-	key, value := v.Content[0], v.Content[1]
-	switch {
-	case key.Value != "value" && key.Value != "column":
-		d.unknown(key, join(path, k.Value), []string{"value", "column"})
-	case value.Kind != yaml.ScalarNode || isNull(value):
-		d.fail(value, join(join(path, k.Value), key.Value), "wants a text, and there is "+describe(value), fix)
-	case key.Value == "value":
-		p.Constant = &value.Value
-		return p, true
-	default:
-		p.Root = value.Value
-		return p, true
+	for i := 0; i+1 < len(v.Content); i += 2 {
+		key, value := v.Content[i], v.Content[i+1]
+		at := join(join(path, k.Value), key.Value)
+		switch {
+		case !slices.Contains(pairKeys, key.Value):
+			d.unknown(key, join(path, k.Value), pairKeys)
+			return p, false
+		case value.Kind != yaml.ScalarNode || isNull(value):
+			d.fail(value, at, "wants a text, and there is "+describe(value), fix)
+			return p, false
+		case key.Value == "value":
+			p.Constant = &value.Value
+		case key.Value == "column":
+			p.Root = value.Value
+		case key.Value == "from":
+			lookup, column, _ := strings.Cut(value.Value, ".")
+			if lookup == "" || column == "" {
+				d.fail(value, at, "wants a lookup's or a child's column, and there is "+describe(value), "write from: lookup.column, or column: name for one of the root")
+				return p, false
+			}
+			p.Lookup, p.Root = lookup, column
+		case value.Value != "true" && value.Value != "false":
+			d.fail(value, at, "wants true or false, and there is "+describe(value), "write fold: true")
+			return p, false
+		default:
+			p.Fold = value.Value == "true"
+		}
 	}
-	return p, false
+	if (p.Constant == nil) == (p.Root == "") {
+		d.fail(v, join(path, k.Value), "wants a column or a value, one of them", fix)
+		return p, false
+	}
+	return p, true
 }
 
 func (o On) printNode(*printer, string) *yaml.Node {
@@ -100,9 +124,19 @@ func (o On) printNode(*printer, string) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	pairs := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	for _, p := range o {
-		same = same && p.Column == p.Root && p.Lookup == "" && p.Constant == nil
+		same = same && p.Column == p.Root && p.Lookup == "" && p.Constant == nil && !p.Fold
 		list.Content = append(list.Content, text(p.Column))
 		switch {
+		case p.Fold:
+			m := one("column", p.Root)
+			switch {
+			case p.Constant != nil:
+				m = one("value", *p.Constant)
+			case p.Lookup != "":
+				m = one("from", p.Lookup+"."+p.Root)
+			}
+			add(m, "fold", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+			add(pairs, p.Column, m)
 		case p.Constant != nil:
 			add(pairs, p.Column, one("value", *p.Constant))
 		case p.Lookup != "":
@@ -134,7 +168,7 @@ func (o On) schema(*generator) object {
 	constant := object{"type": orNumber("string")}
 	value := object{"oneOf": []object{
 		name,
-		{"type": "object", "properties": object{"value": constant, "column": name}, "additionalProperties": false, "minProperties": 1, "maxProperties": 1},
+		{"type": "object", "properties": object{"value": constant, "column": name, "from": name, "fold": object{"type": "boolean"}}, "additionalProperties": false, "oneOf": []object{{"required": []string{"value"}}, {"required": []string{"column"}}, {"required": []string{"from"}}}},
 	}}
 	return object{"oneOf": []object{
 		name,

@@ -144,7 +144,7 @@ type Child struct {
 // Lookup is an n:1 part of a view.
 type Lookup struct {
 	From  string `yaml:"from" required:"true" doc:"The table, source.table, which must be broadcast; or another view."`
-	On    On     `yaml:"on" doc:"The column that both tables share, a list of them, or {lookup_column: root_column}; instead of a root column also lookup.column of another lookup, or {value: constant}."`
+	On    On     `yaml:"on" doc:"The column that both tables share, a list of them, or {lookup_column: root_column}; instead of a root column also lookup.column of another lookup, child.column (the rows that fit any of the child's), or {value: constant}; {column: email, fold: true} or {from: lines.sku, fold: true} makes no difference of case and white space."`
 	Every bool   `yaml:"every" doc:"Instead of 'on': every product sees every row."`
 }
 

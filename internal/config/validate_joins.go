@@ -36,6 +36,10 @@ func (v *validator) child(path []string, view *View, root origin, c *Child) {
 		return
 	}
 	where := strings.Join(path, ".")
+	if at := slices.IndexFunc(c.On, func(p Pair) bool { return p.Fold }); at >= 0 {
+		v.fail(append(path, "on", c.On[at].Column), "a child lies where its root lies by the very values of the key, so nothing is folded there", "leave fold out")
+		return
+	}
 	if len(c.On.Roots()) < len(c.On) {
 		v.fail(append(path, "on"), "a child belongs to its root by the root's key, and not by a constant or a lookup", "write columns of the root, or make it a lookup: "+v.lookupOf(t, where))
 		return
@@ -97,14 +101,15 @@ func (v *validator) lookup(path []string, view *View, l *Lookup) {
 		v.fail(append(path, "on"), "is missing", "add 'on: …', the column that both tables share, a list of them, or {lookup_column: root_column}; or 'every: true' if every product sees every row")
 	}
 	for _, p := range l.On {
-		if _, ok := view.Lookups.Get(p.Lookup); p.Lookup == "" || ok {
+		_, child := view.Children.Get(p.Lookup)
+		if _, ok := view.Lookups.Get(p.Lookup); p.Lookup == "" || ok || child || p.Lookup == members && len(view.GroupBy) > 0 {
 			continue
 		}
-		what := fmt.Sprintf("there is no lookup %q in this view", p.Lookup)
-		if near := Nearest(p.Lookup, view.Lookups.Names()); near != "" {
+		what := fmt.Sprintf("there is no lookup or child %q in this view", p.Lookup)
+		if near := Nearest(p.Lookup, append(view.Lookups.Names(), view.Children.Names()...)); near != "" {
 			what += fmt.Sprintf(", did you mean %q?", near)
 		}
-		v.fail(append(path, "on", p.Column), what, fmt.Sprintf("write lookup.column with a lookup of the view; or { column: %q } if that is a column of the root", p.Lookup+"."+p.Root))
+		v.fail(append(path, "on", p.Column), what, fmt.Sprintf("write lookup.column with a lookup or a child of the view; or { column: %q } if that is a column of the root", p.Lookup+"."+p.Root))
 	}
 	v.rootColumns(path, view, l.On)
 	if t.table == nil || t.table.Broadcast {

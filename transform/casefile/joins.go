@@ -15,22 +15,31 @@ import (
 type wanted struct {
 	constant *schemas.Value
 	column   int
-	// from is the lookup's name, of its column's; input is its place among the view's inputs, found when all are known.
+	// from is the lookup's or child's name, of its column's; input is its place among the view's inputs, found when all are known.
 	from, of string
 	input    int
-	node     *yaml.Node
+	// spread: the values of all of that input's rows, and not of the first.
+	spread bool
+	// fold compares what two texts fold to.
+	fold bool
+	node *yaml.Node
 }
 
-// wanted reads the value of a pair in `on`: column, lookup.column, { value: constant } or { column: name.with.dot }.
+// wanted reads the value of a pair in `on`: column, lookup.column, { value: constant } { column: name.with.dot } ; with fold: true also { from: lookup.column }.
 func (d *document) wanted(v *view, n *yaml.Node) wanted {
 	if n.Kind == yaml.MappingNode {
-		o := d.object(n, "on", "value", "column")
+		o := d.object(n, "on", "value", "column", "from", "fold")
+		fold := o["fold"].value != nil && o["fold"].value.Value == "true"
 		if c := o["value"].value; c != nil {
 			text := schemas.Text(c.Value)
-			return wanted{constant: &text}
+			return wanted{constant: &text, fold: fold}
 		}
 		if c := o["column"].value; c != nil {
-			return wanted{column: d.columnOf(v.env.Root, c, c.Value)}
+			return wanted{column: d.columnOf(v.env.Root, c, c.Value), fold: fold}
+		}
+		if c := o["from"].value; c != nil {
+			from, of, _ := strings.Cut(c.Value, ".")
+			return wanted{from: from, of: of, node: c, fold: fold}
 		}
 		d.bad(n, "neither a value nor a column", "write { value: constant }")
 		return wanted{}
@@ -41,8 +50,11 @@ func (d *document) wanted(v *view, n *yaml.Node) wanted {
 	return wanted{column: d.columnOf(v.env.Root, n, n.Value)}
 }
 
-// resolve finds the lookups that other lookups take their values from.
+// resolve finds the lookups and children that lookups take their values from, and which of them have several rows for one product.
 func (d *document) resolve(v *view) {
+	named := func(name string) int { // 0: none
+		return 1 + slices.IndexFunc(v.inputs[1:], func(in *input) bool { return in.name == name })
+	}
 	first := 1 + len(v.env.Children)
 	for _, in := range v.inputs[1:] {
 		for i := range in.wanted {
@@ -50,13 +62,23 @@ func (d *document) resolve(v *view) {
 			if w.from == "" {
 				continue
 			}
-			at := slices.IndexFunc(v.env.Lookups, func(l rules.Lookup) bool { return l.Name == w.from })
-			if at < 0 {
-				d.bad(w.node, fmt.Sprintf("there is no lookup %s in this view", w.from), "name a lookup of the view before the dot")
+			if w.input = named(w.from); w.input == 0 {
+				d.bad(w.node, fmt.Sprintf("there is no lookup or child %s in this view", w.from), "name a lookup or a child of the view before the dot")
 				continue
 			}
-			w.input = first + at
-			w.column = d.columnOf(v.env.Lookups[at].Table, w.node, w.of)
+			w.column = d.columnOf(v.inputs[w.input].shape.table, w.node, w.of)
+			w.spread = w.input < first
+		}
+	}
+	for range v.inputs { // a lookup of a lookup of a child
+		for i, in := range v.inputs[1:] {
+			for j := range in.wanted {
+				w := &in.wanted[j]
+				w.spread = w.spread || w.input > 0 && slices.ContainsFunc(v.inputs[w.input].wanted, func(o wanted) bool { return o.spread })
+				if (w.spread || w.fold) && i+1 >= first {
+					v.env.Lookups[i+1-first].Many = true
+				}
+			}
 		}
 	}
 }
@@ -129,7 +151,7 @@ func (w *world) input() *rules.Input {
 		if found[i] == nil {
 			found[i] = [][]schemas.Value{} // lookups in a circle, which a configuration may not have, find nothing
 			in := w.view.inputs[i]
-			found[i] = in.matching(w.rows[in.shape.table.Name], value)
+			found[i] = in.matching(w.rows[in.shape.table.Name], value, rowsOf)
 		}
 		return found[i]
 	}

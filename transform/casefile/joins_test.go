@@ -61,7 +61,7 @@ func TestViewsAsConfigurationsHaveThem(t *testing.T) {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 	for change, want := range map[string]string{
-		"parent.vat_code|prent.vat_code": "there is no lookup prent in this view",
+		"parent.vat_code|prent.vat_code": "there is no lookup or child prent in this view",
 		"parent.vat_code|parent.vat_cod": "table parent has no column vat_cod",
 		"[parent_no]|[parent_n]":         "table product has no column parent_n",
 		"[size desc]|[sise desc]":        "table product has no column sise",

@@ -25,7 +25,7 @@ type Mutant struct {
 func (m Mutant) Name() string { return fmt.Sprintf("%s / %s / %s", m.Rule, m.Part, m.Change) }
 
 // notExpressions are the keys whose values are no expressions.
-var notExpressions = []string{"name", "from", "rates", "field", "reason", "is", "because", "before", "after", "disable", "fault"}
+var notExpressions = []string{"name", "from", "to", "rates", "field", "reason", "is", "because", "before", "after", "disable", "fault"}
 
 // mutator turns one thing after the other in the tree of a file, and puts it back.
 type mutator struct {

@@ -154,17 +154,15 @@ func (d *document) columnOf(t *schemas.Table, n *yaml.Node, word string) int {
 	return i
 }
 
-// matching are the input's rows that have the wanted values, in order.
-func (in *input) matching(rows [][]schemas.Value, value func(wanted) schemas.Value) [][]schemas.Value {
+// matching are the input's rows that have the wanted values, in order; of an input that is found by several rows, those of any of them.
+func (in *input) matching(rows [][]schemas.Value, value func(wanted) schemas.Value, rowsOf func(int) [][]schemas.Value) [][]schemas.Value {
 	out := [][]schemas.Value{}
+	by := [][]schemas.Value{nil}
+	if at := slices.IndexFunc(in.wanted, func(w wanted) bool { return w.spread }); at >= 0 {
+		by = rowsOf(in.wanted[at].input)
+	}
 	for _, r := range rows {
-		fits := true
-		for i, c := range in.mine {
-			a, b := r[c], value(in.wanted[i])
-			fits = fits && a.Kind != schemas.KindNull && b.Kind != schemas.KindNull &&
-				string(schemas.AppendCanonical(nil, a)) == string(schemas.AppendCanonical(nil, b))
-		}
-		if fits {
+		if slices.ContainsFunc(by, func(b []schemas.Value) bool { return in.fits(r, b, value) }) {
 			out = append(out, r)
 		}
 	}
@@ -181,6 +179,30 @@ func (in *input) matching(rows [][]schemas.Value, value func(wanted) schemas.Val
 		return compareKeys(in.shape.table, a, b)
 	})
 	return out
+}
+
+// fits says whether a row has the wanted values; by is the row at hand of those that the input is found by.
+func (in *input) fits(row, by []schemas.Value, value func(wanted) schemas.Value) bool {
+	for i, c := range in.mine {
+		w := in.wanted[i]
+		a, b := row[c], schemas.Null
+		if w.spread {
+			b = by[w.column]
+		} else {
+			b = value(w)
+		}
+		if a.Kind == schemas.KindNull || b.Kind == schemas.KindNull {
+			return false
+		}
+		x, y := schemas.AppendCanonical(nil, a), schemas.AppendCanonical(nil, b)
+		if w.fold {
+			x, y = rules.AppendFold(nil, x), rules.AppendFold(nil, y)
+		}
+		if string(x) != string(y) {
+			return false
+		}
+	}
+	return true
 }
 
 func compareKeys(t *schemas.Table, a, b []schemas.Value) int {

@@ -66,6 +66,8 @@ type compiler struct {
 	// kept are the slots of fields that `keep` rules name; finally are checks that need the fields' last types.
 	kept    []int
 	finally []func()
+	// final is set by a final rule.
+	final bool
 }
 
 // bad reports a fault at a part of the expression at hand.

@@ -24,7 +24,9 @@
 //	vat:      { rates: rows, where, valid, order, rate: percent, net: amount (or gross: amount, net_round: 4), exempt: amount, round: 2, code: for messages,
 //	            set: { price: gross, … } }; gross, net, rate and amount are names in set
 //	list:     { from: rows, where, valid, order, per: [expression], limit, set: { field: { member: expression over the row } }, otherwise: { member: expression } }
+//	add:      { to: list, set: { member: expression } }, with from, where, valid, order and per one for each row; records behind those of a list of an earlier rule
 //	keep:     { field, from: expression, unique: true }; the field is what it was published with last, and computed where there is none (kind_keep.go)
+//	final:    { field, from: expression, otherwise: reason }; while the field is what it was published with, so is the whole product (kind_final.go)
 //	include:  condition; where it is not true the product leaves the view, and no rule below is evaluated
 //	park:     reason; stops the product, usually under a when, and the shop keeps what it has
 //	status:   { field, reason, first: [{ when, is, because }], otherwise: { is, because } }

@@ -78,7 +78,7 @@ func (e *Evaluator) run(in *Input) error {
 		if m.fault != nil {
 			return m.fault
 		}
-		if !m.include {
+		if !m.include || m.stays {
 			return nil
 		}
 	}

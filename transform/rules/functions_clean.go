@@ -39,6 +39,12 @@ func compileFold(c *compiler, n *node) *code {
 	return c.onText(n, textType, func(m *machine, b []byte) schemas.Value { return m.cleaned(b, true) })
 }
 
+// AppendFold is the function fold outside of rules: a lookup may be found by texts that only mean the same word.
+func AppendFold(dst, text []byte) []byte {
+	var m machine
+	return append(dst, m.cleaned(text, true).Bytes...)
+}
+
 // cleaned composes last: what is left out may have stood between a letter and its accent.
 func (m *machine) cleaned(b []byte, fold bool) schemas.Value {
 	start := len(m.bytes)

@@ -4,6 +4,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"shelfstream/internal/fault"
+	"shelfstream/schemas"
 )
 
 // parkRule stops a product with a reason: it is parked, and the shop keeps what it has.
@@ -24,6 +25,9 @@ func (k *parkRule) compile(c *compiler) func(m *machine) {
 	}
 	at := c.site(k.reason.node)
 	return func(m *machine) {
+		if m.trace != nil {
+			m.trace.gave(schemas.Bool(true))
+		}
 		m.failAs(fault.RulesParked, at, string(reason.eval(m).Bytes), "correct the product in the source; it is tried again when its rows change")
 	}
 }

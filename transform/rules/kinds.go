@@ -72,6 +72,13 @@ func choice(from string, keys ...Key) []Key {
 	}, keys...)
 }
 
+// optional says that a key need not be there.
+func optional(keys []Key, name string) []Key {
+	i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
+	keys[i].Required = false
+	return keys
+}
+
 // kindTable is the one place where the rule kinds and their keys are written down: the reader, Doc, and Schema go by it.
 var kindTable = []Kind{
 	{Word: "set", Doc: "sets fields", Type: "fields"},
@@ -97,10 +104,20 @@ var kindTable = []Kind{
 		Key{"limit", "count", false, "at most so many"},
 		Key{"set", "list", true, "expressions over the row"},
 		Key{"otherwise", "fields", false, "the one record of the list without rows; else it is empty"})},
+	{Word: "add", Doc: "puts a record behind those of a list that an earlier rule made, or one for each row of from", Keys: append([]Key{
+		{"to", "word", true, "the list's field"},
+	}, optional(choice("from",
+		Key{"per", "expressions", false, "only the first row in order for each value of these"},
+		Key{"set", "fields", true, "the record's members; those left out are null"}), "from")...)},
 	{Word: "keep", Doc: "gives a field the value that it was published with last, and computes it only where there is none yet", Keys: []Key{
 		{"field", "word", true, "the field"},
 		{"from", "expression", true, "what it is when it is published first; of the type that the field keeps"},
 		{"unique", "flag", false, "for texts: adds the product's key, -4711, so that no two products of the view ever have the same"},
+	}},
+	{Word: "final", Doc: "lets a product stay as it was published, in every field, while this one is what it was published with; no rule below is evaluated then", Keys: []Key{
+		{"field", "word", true, "the field that says what the product is made of"},
+		{"from", "expression", true, "what it is now"},
+		{"otherwise", "expression", false, "the reason with which a published product stops where it differs; without it the product is made and published anew"},
 	}},
 	{Word: "include", Doc: "where it is not true the product leaves the view, and no rule below is evaluated", Type: "condition"},
 	{Word: "park", Doc: "stops the product with this reason, usually under a when: it is parked, and the shop keeps what it has", Type: "expression"},

@@ -55,6 +55,7 @@ type machine struct {
 	hasToday bool
 	wake     time.Time
 	include  bool
+	stays    bool // by a final rule
 	rule     *rule
 	fault    *fault.Fault
 	trace    *tracer
@@ -64,7 +65,7 @@ func (m *machine) reset(in *Input) {
 	m.in = in
 	clear(m.fields)
 	m.bytes, m.values, m.temp, m.index = m.bytes[:0], m.values[:0], m.temp[:0], m.index[:0]
-	m.hasToday, m.wake, m.include, m.rule, m.fault = false, time.Time{}, true, nil, nil
+	m.hasToday, m.wake, m.include, m.stays, m.rule, m.fault = false, time.Time{}, true, false, nil, nil
 }
 
 // day is today's date in the pipeline's zone. Reading it does not make the result depend on it: see wakeAtMidnight.

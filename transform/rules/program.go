@@ -56,6 +56,9 @@ func Compile(files []Source, env Env) (*Program, error) {
 	for _, check := range c.finally {
 		check()
 	}
+	if c.final {
+		c.keepAll()
+	}
 	p.fields, p.kept = c.fields, c.kept
 	p.describe(c)
 	if err := sorted(faults, files); err != nil {

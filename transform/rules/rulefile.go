@@ -45,8 +45,10 @@ var kinds = []struct {
 	{"pick", parsePick},
 	{"vat", parseVAT},
 	{"list", parseList},
+	{"add", parseAdd},
 	{"include", parseInclude},
 	{"keep", parseKeep},
+	{"final", parseFinal},
 	{"park", parsePark},
 	{"status", parseStatus},
 }

@@ -118,7 +118,7 @@ type Program struct {
 // All fields but the key are nullable, whatever the rules say, so that a changed rule does not change the published schema more than it must.
 func (p *Program) Output() *schemas.Table { return p.output }
 
-// Kept are the columns of Output that the next evaluation of the product must know (Input.Previous): those that `keep` rules name. Without any,
+// Kept are the columns of Output that the next evaluation of the product must know (Input.Previous): those that `keep` rules name, and all with a `final` rule. Without any,
 // an evaluation depends on nothing but rows and the instant.
 func (p *Program) Kept() []int {
 	out := make([]int, len(p.kept))

@@ -1,5 +1,5 @@
-// Package standard holds the rule files that are shipped with the product, one for each ERP, with an example of the configuration that
-// they are written for and the shapes of the ERP's tables.
+// Package standard holds the rule files that are shipped with the product, one for each ERP and one for orders on their way back (order), with an example of
+// the configuration that they are written for and the shapes of the tables.
 //
 // A view names a layer in its `rules` as "standard:visma_business"; the customer's file comes behind it and overrides rules by
 // name, disables them, or adds its own before or after them. "standard:visma_business/most_specific" is a small layer on top that changes one

@@ -39,10 +39,10 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestFiles: every ERP's layer has the example of a configuration and the shapes of its tables, and what is not there is told with what is.
+// TestFiles: every layer has the example of a configuration and the shapes of its tables, and what is not there is told with what is.
 func TestFiles(t *testing.T) {
 	names := standard.List()
-	for _, want := range []string{"navision", "navision/most_specific", "sap", "visma_business", "visma_business/most_specific", "visma_global"} {
+	for _, want := range []string{"navision", "navision/most_specific", "order", "sap", "visma_business", "visma_business/most_specific", "visma_global"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is not in %v", want, names)
 		}
