@@ -226,6 +226,7 @@ func ReadParked(ctx context.Context, client *kafka.Client, pipeline, view string
 		return nil, err
 	}
 	newest := map[string]ParkedProduct{}
+	same := map[string]string{} // thousands are parked for one reason at one place: their texts are kept once
 	for p := range int32(n) {
 		err := client.Scan(ctx, topic, p, 0, -1, func(r *kafka.Record) error {
 			var x ParkedProduct
@@ -234,6 +235,7 @@ func ReadParked(ctx context.Context, client *kafka.Client, pipeline, view string
 			} else if err := json.Unmarshal(r.Value, &x); err != nil {
 				return &fault.Fault{Where: fmt.Sprintf("%s/%d@%d", topic, p, r.Offset), What: "this record does not say why a product is parked", Fix: "see who else writes to this topic", Err: err}
 			} else {
+				x.Where, x.Fix = once(same, x.Where), once(same, x.Fix)
 				newest[string(r.Key)] = x
 			}
 			return nil
@@ -248,4 +250,15 @@ func ReadParked(ctx context.Context, client *kafka.Client, pipeline, view string
 	}
 	slices.SortFunc(out, func(a, b ParkedProduct) int { return strings.Compare(a.Key, b.Key) })
 	return out, nil
+}
+
+// once gives the text that was kept first of those that are equal. Of many different ones only the first thousand are kept.
+func once(kept map[string]string, text string) string {
+	if have, ok := kept[text]; ok {
+		return have
+	}
+	if len(kept) < 1000 {
+		kept[text] = text
+	}
+	return text
 }

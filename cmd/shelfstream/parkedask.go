@@ -54,7 +54,11 @@ func retryOf(view string, keys []string) asking {
 			return s, 0, "", err
 		}
 		n = max(n, len(keys))
-		return s, n, fmt.Sprintf("asked for: %d products of %s are evaluated again; see 'shelfstream parked %s'", n, view, view), nil
+		many := fmt.Sprintf("%d products of %s are", n, view)
+		if n == 1 {
+			many = "1 product of " + view + " is"
+		}
+		return s, n, "asked for: " + many + " evaluated again; see 'shelfstream parked " + view + "'", nil
 	}
 }
 

@@ -117,7 +117,9 @@ func (a *app) parkedProducts(ctx context.Context, l *parkedList, limit int) erro
 		case p.Skipped != nil:
 			l.Skipped = append(l.Skipped, skippedProduct{row, p.Skipped.By, p.Skipped.Why, p.Skipped.At})
 		default:
-			l.Parked = append(l.Parked, row)
+			if l.Parked = append(l.Parked, row); len(l.Parked) >= 2*max(limit, 1000) { // of 100,000 only the oldest are wanted
+				l.Parked = oldest(l.Parked, limit)
+			}
 		}
 	}
 	l.Parked = oldest(l.Parked, limit)

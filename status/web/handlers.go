@@ -103,7 +103,7 @@ func (s *Server) parked(w http.ResponseWriter, r *http.Request) {
 		s.page("/parked")(w, r)
 		return
 	}
-	list, err := s.parkedBy(r.Context(), kind, name)
+	list, _, err := s.parkedBy(r.Context(), kind, name, -1)
 	if err != nil {
 		s.fail(w, r, statusOf(err), err)
 		return

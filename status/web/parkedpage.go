@@ -22,29 +22,29 @@ const (
 // parks are the lists of parked rows, each read from the log at most every parkedFor. There are as many as stages.
 type parks struct {
 	mu    sync.Mutex
-	lists map[string]*cache[[]status.Parked]
+	lists map[string]*reading[[]status.Parked]
 }
 
-func (p *parks) of(id string) *cache[[]status.Parked] {
+func (p *parks) of(id string) *reading[[]status.Parked] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lists == nil || len(p.lists) > mostStages {
-		p.lists = map[string]*cache[[]status.Parked]{}
+		p.lists = map[string]*reading[[]status.Parked]{}
 	}
 	c := p.lists[id]
 	if c == nil {
-		c = &cache[[]status.Parked]{}
+		c = &reading[[]status.Parked]{}
 		p.lists[id] = c
 	}
 	return c
 }
 
-// parkedBy lists what a stage holds back, with secrets hidden; never nil.
-func (s *Server) parkedBy(ctx context.Context, kind, name string) ([]status.Parked, error) {
+// parkedBy lists what a stage holds back, with secrets hidden; never nil if it was read. wait is as for reading.get.
+func (s *Server) parkedBy(ctx context.Context, kind, name string, wait time.Duration) (list []status.Parked, read bool, err error) {
 	if s.cfg.Parked == nil {
-		return nil, status.NotHere(kind, name)
+		return nil, false, status.NotHere(kind, name)
 	}
-	return s.parks.of(kind+" "+name).get(s.cfg.Now(), parkedFor, func() ([]status.Parked, error) {
+	return s.parks.of(kind+" "+name).get(ctx, s, parkedFor, wait, func(ctx context.Context) ([]status.Parked, error) {
 		list, err := s.cfg.Parked(ctx, kind, name, parkedLimit)
 		if err != nil {
 			return nil, err
@@ -75,6 +75,7 @@ type parkedPageView struct {
 	Found, Listed    int
 	All              int64
 	Limited          bool
+	Reading          bool // the list comes in a moment
 	Find, Cause      string
 	From             int
 	Older, Newer     string
@@ -101,11 +102,12 @@ func (s *Server) parkedPage(ctx context.Context, q url.Values) (*page, error) {
 		}
 		return &page{Title: "Parked", Nav: "Parked", Live: true, Parts: []part{{"parked", "parkedstages", l}}}, nil
 	}
-	list, err := s.parkedBy(ctx, kind, name)
+	list, read, err := s.parkedBy(ctx, kind, name, s.wait)
 	if err != nil {
 		return nil, err
 	}
 	v := s.parkedOf(kind, name, list, q)
+	v.Reading = !read
 	for _, st := range m.Stages {
 		if st.Node.Kind == kind && st.Node.Name == name {
 			v.Causes, v.All = st.Troubles, max(st.Parked, v.All)
@@ -164,9 +166,7 @@ func (s *Server) parkedRow(kind, name string, p *status.Parked) parkedView {
 	return v
 }
 
-func (s *Server) readHeld() ([]Held, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
+func (s *Server) readHeld(ctx context.Context) ([]Held, error) {
 	list, err := s.cfg.Held(ctx)
 	list = slices.Clone(list)
 	for i := range list {
@@ -185,12 +185,13 @@ func (s *Server) readHeld() ([]Held, error) {
 type heldView struct {
 	Guards   []Held
 	Error    string
+	Reading  bool // it comes in a moment
 	CanApply bool
 }
 
 func (s *Server) heldPage(context.Context, url.Values) (*page, error) {
 	m := s.now()
-	v := heldView{Guards: m.guards, CanApply: s.cfg.ApplyHeld != nil}
+	v := heldView{Guards: m.guards, Reading: s.cfg.Held != nil && !m.heldRead, CanApply: s.cfg.ApplyHeld != nil}
 	if m.heldErr != nil {
 		v.Error = s.cfg.Redact(m.heldErr.Error())
 	}

@@ -169,6 +169,7 @@ func busy(at time.Time) *Server {
 			}, nil
 		},
 	})
+	s.wait = time.Minute
 	// Six hours of numbers, as if it had been sampled.
 	for i := range 2160 {
 		t := ago(time.Duration(2160-i) * coarse)

@@ -35,8 +35,10 @@ type Server struct {
 	grace   time.Duration // for requests under way at the end
 	closing chan struct{} // closed when Run ends: open pages are let go
 	moments cache[*moment]
-	helds   cache[[]Held]
+	helds   reading[[]Held]
 	parks   parks
+	reads   sync.WaitGroup // of what is read beside requests
+	wait    time.Duration  // for how long a page waits for it
 }
 
 // NewServer listens at once, so that Addr is known and an address in use is a fault before any work begins.
@@ -74,7 +76,7 @@ func newServer(cfg Config) *Server {
 	if cfg.Redact == nil {
 		cfg.Redact = func(s string) string { return s }
 	}
-	s := &Server{cfg: cfg, started: cfg.Now(), history: newHistory(), news: newNews(), grace: time.Second, closing: make(chan struct{})}
+	s := &Server{cfg: cfg, started: cfg.Now(), history: newHistory(), news: newNews(), grace: time.Second, closing: make(chan struct{}), wait: soon}
 	s.pages = s.makers()
 	s.onLoopbackOnly(false)
 	return s
@@ -90,6 +92,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	beside, end := context.WithCancel(ctx)
+	defer s.reads.Wait() // after what may begin one
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer end()
@@ -101,6 +104,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { ended <- srv.Serve(s.listener) }()
 	select {
 	case err := <-ended:
+		close(s.closing)
 		return fmt.Errorf("serve the admin port: %w", err)
 	case <-ctx.Done():
 	}

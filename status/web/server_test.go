@@ -79,6 +79,7 @@ func testServer(reporters []status.Reporter) *Server {
 		Redact: func(s string) string { return strings.ReplaceAll(s, "geheim", "****") },
 	})
 	s.onLoopbackOnly(true)
+	s.wait = time.Minute // what is not asked for here is how long a loaded machine takes
 	return s
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ type moment struct {
 	Incidents []Incident
 	Open      int // incidents that are neither resolved nor behind another
 	Held      int
+	heldRead  bool // guards is what was read; else nothing was yet
 	heldErr   error
 	guards    []Held
 }
@@ -76,7 +78,7 @@ func (s *Server) look(at time.Time) *moment {
 		}
 	}
 	if s.cfg.Held != nil {
-		m.guards, m.heldErr = s.helds.get(at, heldFor, s.readHeld)
+		m.guards, m.heldRead, m.heldErr = s.helds.get(context.Background(), s, heldFor, s.wait, s.readHeld)
 		for _, h := range m.guards {
 			m.Held += h.Held
 		}
