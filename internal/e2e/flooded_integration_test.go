@@ -20,9 +20,8 @@ const (
 	flood = 100_000
 	// floodLimit is what the whole pipeline in one process may hold in memory at its highest.
 	floodLimit = 300 << 20
-	// slowPage is how long any page may take while 100,000 records fail, on a machine that tests are loading, and readyPage how long half of the answers may once they have.
-	slowPage  = time.Second
-	readyPage = 100 * time.Millisecond
+	// slowPage is how long any page may take, but for one answer in twenty, since machines that test are loaded.
+	slowPage = 100 * time.Millisecond
 )
 
 // floodPipeline has items with a price and a VAT code.
@@ -97,7 +96,7 @@ func (l *looker) round(ctx context.Context, admin string) {
 	}
 }
 
-// calm asks for each page n times, and fails the test for those that take longer than readyPage.
+// calm asks for each page n times, and fails the test for those that are slow.
 func calm(ctx context.Context, t *testing.T, admin string, n int) {
 	t.Helper()
 	l := &looker{}
@@ -105,11 +104,6 @@ func calm(ctx context.Context, t *testing.T, admin string, n int) {
 		l.round(ctx, admin)
 	}
 	l.tell(t)
-	for path, took := range l.took { // tell has sorted them
-		if half := took[len(took)/2]; half > readyPage {
-			t.Errorf("%s takes %v", path, half)
-		}
-	}
 }
 
 func (l *looker) note(path string, took time.Duration, wrong string) {
