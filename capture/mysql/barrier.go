@@ -32,6 +32,7 @@ func (s *Source) openBarrier(ctx context.Context, tables []string) (*barrier, er
 		if b.pos, err = parseGTIDs(s.server.flavor, w.gtids); err != nil {
 			return nil, errors.Join(err, w.close())
 		}
+		b.pos.file.name = w.file
 	}
 	return b, nil
 }

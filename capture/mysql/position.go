@@ -24,6 +24,8 @@ const (
 
 // position is a place between two transactions of a server's binlog: by the GTIDs of all transactions before it, which mean the same on every server of a
 // replication topology, or, where MySQL runs without GTIDs, by file and offset, which mean something on one server only. The zero position is none.
+//
+// With GTIDs, file is the one that was read last, without an offset: by it a log that was made anew is known, whose GTIDs begin again.
 type position struct {
 	maria []mariaGTID           // by domain; MariaDB's notation: the last transaction of each domain
 	mysql *gomysql.MysqlGTIDSet // every transaction
@@ -116,68 +118,73 @@ func atFile(name string, offset uint64) position {
 // parsePosition reads what String writes; f is the flavour of the server that made it.
 func parsePosition(f flavor, p capture.Position) (position, error) {
 	text := string(p)
+	set, file, _ := strings.Cut(text, " ")
 	// A GTID set of MySQL has colons too, but its first part is a UUID.
-	if name, rest, ok := strings.Cut(text, ":"); ok && guid.Validate(strings.TrimSpace(name)) != nil {
+	if name, rest, ok := strings.Cut(set, ":"); ok && guid.Validate(name) != nil {
 		offset, created, _ := strings.Cut(rest, "@")
 		o, err := strconv.ParseUint(offset, 10, 64)
 		if err != nil {
 			return position{}, fmt.Errorf("read the position %q: %w", text, err)
 		}
 		pos := atFile(name, o)
-		if created != "" {
-			c, err := strconv.ParseUint(created, 10, 32)
-			if err != nil {
-				return position{}, fmt.Errorf("read the position %q: %w", text, err)
-			}
-			pos.file.created = uint32(c)
-		}
-		return pos, nil
+		pos.file.created, err = parseCreated(created)
+		return pos, err
 	}
-	return parseGTIDs(f, text)
+	pos, err := parseGTIDs(f, set)
+	if err != nil {
+		return pos, err
+	}
+	name, created, _ := strings.Cut(file, "@")
+	pos.file.name = name
+	pos.file.created, err = parseCreated(created)
+	return pos, err
 }
 
-// String is "0-7-123,1-8-5" (MariaDB), a GTID set (MySQL), or "binlog.000003:1234@1763790000" (file, offset, when the file was begun). A set without
-// transactions is "empty".
+func parseCreated(text string) (uint32, error) {
+	if text == "" {
+		return 0, nil
+	}
+	c, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("read when a file was begun: %w", err)
+	}
+	return uint32(c), nil
+}
+
+// String is "0-7-123,1-8-5 binlog.000003@1763790000" (MariaDB), a GTID set and a file (MySQL), or "binlog.000003:1234@1763790000" (file, offset, when the file was
+// begun). A set without transactions is "empty".
 func (p position) String() string {
+	b := make([]byte, 0, 64)
 	switch p.kind {
 	case byMariaGTID:
-		if len(p.maria) == 0 {
-			return emptySet
-		}
-		var b []byte
 		for i, g := range p.maria {
 			if i > 0 {
 				b = append(b, ',')
 			}
 			b = g.appendText(b)
 		}
-		return string(b)
 	case byMySQLGTID:
-		if p.mysql.IsEmpty() {
-			return emptySet
-		}
-		return p.mysql.String()
-	case byFile:
-		s := p.file.name + ":" + strconv.FormatUint(p.file.offset, 10)
-		if p.file.created != 0 {
-			s += "@" + strconv.FormatUint(uint64(p.file.created), 10)
-		}
-		return s
-	case noPosition:
+		b = append(b, p.mysql.String()...)
+	case byFile, noPosition:
 	}
-	return ""
+	if len(b) == 0 && p.kind != byFile && p.kind != noPosition {
+		b = append(b, emptySet...)
+	}
+	if p.kind != byFile && p.file.name != "" {
+		b = append(b, ' ')
+	}
+	b = append(b, p.file.name...)
+	if p.kind == byFile {
+		b = strconv.AppendUint(append(b, ':'), p.file.offset, 10)
+	}
+	if p.file.created != 0 {
+		b = strconv.AppendUint(append(b, '@'), uint64(p.file.created), 10)
+	}
+	return string(b)
 }
 
 // text is the position as the log takes it.
 func (p position) text() capture.Position { return capture.Position(p.String()) }
-
-// serverText is the set in the server's notation, where an empty one is empty.
-func (p position) serverText() string {
-	if s := p.String(); s != emptySet {
-		return s
-	}
-	return ""
-}
 
 // add moves the position behind a transaction of MariaDB.
 func (p *position) add(g mariaGTID) {
@@ -233,3 +240,6 @@ func fileNumber(name string) uint64 {
 	}
 	return n
 }
+
+// baseName is a file's name without its number.
+func baseName(name string) string { return name[:strings.LastIndexByte(name, '.')+1] }

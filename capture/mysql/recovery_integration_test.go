@@ -39,22 +39,34 @@ func startServer(t *testing.T, settings ...string) *testenv.MariaDB {
 // TestPositionLost: where the log does not go back to the checkpoint, the source says so, and goes on only from a new snapshot.
 func TestPositionLost(t *testing.T) {
 	m := startServer(t)
-	for name, lose := range map[string][]string{
-		"purged":    {"FLUSH BINARY LOGS", "INSERT INTO a VALUES (2)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (3)", "PURGE BINARY LOGS TO '%s'"},
-		"made anew": {"RESET MASTER"},
+	for name, lose := range map[string]func(*database){
+		"purged": func(d *database) {
+			d.exec("FLUSH BINARY LOGS", "INSERT INTO a VALUES (2)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (3)")
+			// A file stays until InnoDB has written down what stands in it.
+			until(t, "the files are gone", func() bool {
+				logs := d.text("SHOW BINARY LOGS")
+				newest, _, _ := strings.Cut(logs[len(logs)-1], "|")
+				d.exec("PURGE BINARY LOGS TO '" + newest + "'")
+				return len(d.text("SHOW BINARY LOGS")) == 1
+			})
+		},
+		"made anew": func(d *database) { d.exec("RESET MASTER") },
+		"made anew, and longer than before": func(d *database) {
+			second := d.one("SELECT UNIX_TIMESTAMP()")
+			until(t, "another second", func() bool { return d.one("SELECT UNIX_TIMESTAMP()") != second })
+			d.exec("RESET MASTER")
+			for i := range 100 {
+				d.exec(fmt.Sprintf("INSERT INTO a VALUES (%d)", 10+i))
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDatabaseOn(t, m, "CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
 			r := start(t, d.config(tables("a")), nil)
 			r.follows(d, "a")
+			r.wait("a heartbeat", func() bool { return r.Heartbeats() > 0 })
 			r.stop()
-			for _, sql := range lose {
-				if logs := d.text("SHOW BINARY LOGS"); strings.Contains(sql, "%s") {
-					newest, _, _ := strings.Cut(logs[len(logs)-1], "|")
-					sql = fmt.Sprintf(sql, newest)
-				}
-				d.exec(sql)
-			}
+			lose(d)
 			r = start(t, r.cfg, r.Recorder)
 			err := r.failure()
 			var f *fault.Fault

@@ -112,7 +112,10 @@ func (s *Source) run(ctx context.Context, start capture.Start, log capture.Log) 
 	if err != nil {
 		return err
 	}
-	st.at = at
+	st.at, st.before = at, at.file
+	if server, _ := parseSystem(start.Checkpoint.System); server != s.server.name {
+		st.before = filePosition{} // its files have nothing to do with those
+	}
 	if len(start.Snapshot) > 0 {
 		if st.barrier, err = s.openBarrier(ctx, start.Snapshot); err != nil {
 			return err

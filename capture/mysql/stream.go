@@ -19,6 +19,8 @@ type stream struct {
 	s   *Source
 	log capture.Log
 	at  position // behind the newest transaction that was read
+	// before is the file that this server was read from last, until the stream's first file is known.
+	before filePosition
 
 	barrier *barrier            // tables to read whole as of a later position; nil if there are none
 	stale   map[string]string   // tables to read anew, and why, for which no barrier stands yet
@@ -126,7 +128,9 @@ func (st *stream) take(ctx context.Context, e *replication.BinlogEvent) error {
 	case *replication.FormatDescriptionEvent:
 		return st.file(ctx, e.Header, e.RawData)
 	case *replication.RotateEvent:
-		st.rotate(string(v.NextLogName), v.Position)
+		if err := st.rotate(string(v.NextLogName), v.Position); err != nil {
+			return err
+		}
 		return st.cross(ctx)
 	case *replication.GenericEvent:
 		if e.Header.LogPos > 0 {
@@ -174,11 +178,12 @@ func (st *stream) file(ctx context.Context, h *replication.EventHeader, raw []by
 	if err := st.maps.format(raw); err != nil {
 		return err
 	}
-	if c := st.at.file.created; st.at.kind == byFile && h.Timestamp != 0 {
-		if c != 0 && c != h.Timestamp {
-			return st.s.lost(fmt.Sprintf("the file %s was begun at another time than the one that was read: the server's log was made anew (RESET MASTER)", st.at.file.name), nil)
+	if h.Timestamp != 0 {
+		if was := st.before; was.name == st.at.file.name && was.created != 0 && was.created != h.Timestamp {
+			return st.remade()
 		}
 		st.at.file.created = h.Timestamp
+		st.before = filePosition{}
 	}
 	if st.group.open && h.LogPos != 0 {
 		// The server died while it wrote the transaction, and has rolled it back since.
@@ -187,13 +192,25 @@ func (st *stream) file(ctx context.Context, h *replication.EventHeader, raw []by
 	return nil
 }
 
-// rotate goes on to a file. The server also says so at the beginning of the stream.
-func (st *stream) rotate(name string, offset uint64) {
+// remade is a log that was begun anew since the checkpoint.
+func (st *stream) remade() error {
+	return st.s.lost(fmt.Sprintf("the server's log was made anew (RESET MASTER): its file %s is not the one that was read before", st.at.file.name), nil)
+}
+
+// rotate goes on to a file. The server also says so at the beginning of the stream; then the file is the one that was read last, or a later one.
+func (st *stream) rotate(name string, offset uint64) error {
 	st.end = offset
-	if st.at.kind != byFile || st.at.file.name == name {
-		return
+	if st.at.file.name != name {
+		st.at.file = filePosition{name: name}
+		if st.at.kind == byFile {
+			st.at.file.offset = offset
+		}
 	}
-	st.at.file = filePosition{name: name, offset: offset}
+	was := st.before.name
+	if baseName(was) == baseName(name) && fileNumber(name) < fileNumber(was) {
+		return st.remade()
+	}
+	return nil
 }
 
 // rest is the server's word that its log ends here for now.
