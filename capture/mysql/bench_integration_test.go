@@ -4,133 +4,98 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"sync/atomic"
+	"runtime"
+	"syscall"
 	"testing"
-
-	"github.com/go-mysql-org/go-mysql/client"
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+	"time"
 
 	"shelfstream/capture"
 	"shelfstream/schemas"
 )
 
-// counted counts a snapshot's rows.
-type counted struct{ n atomic.Int64 }
+// counter is a log that counts, and keeps the newest checkpoint.
+type counter struct {
+	changes, rows int
+	commit        capture.Commit
+	enough        int // changes after which it ends the source
+	end           context.CancelFunc
+}
 
-func (c *counted) Row(context.Context, int, capture.Handle, []schemas.Value) error {
-	c.n.Add(1)
+func (c *counter) Table(context.Context, string, *schemas.Table) (capture.Handle, error) {
+	return 0, nil
+}
+
+func (c *counter) Change(context.Context, capture.Handle, capture.Op, []schemas.Value, []schemas.Value, capture.Meta) error {
+	if c.changes++; c.changes == c.enough {
+		c.end()
+	}
 	return nil
 }
-func (c *counted) End(context.Context, capture.Commit) error { return nil }
-func (c *counted) Lanes() int                                { return 4 }
 
-const benchRows = 400_000
-
-func benchTable(b *testing.B) *database {
-	b.Helper()
-	return newDatabase(b, `CREATE TABLE product (id int PRIMARY KEY, sku varchar(40) NOT NULL, name varchar(200) NOT NULL, descr varchar(500), price decimal(12,2), cost decimal(12,4), stock int,
-		weight double, active tinyint, state enum('new','live','gone'), created datetime, changed timestamp(6) NULL)`,
-		fmt.Sprintf(`INSERT INTO product SELECT seq, CONCAT('SKU-', seq), CONCAT('Product number ', seq), REPEAT('lorem ipsum ', 6), seq / 7, seq / 13, seq %% 1000, seq / 3, seq %% 2, 1 + seq %% 3,
-			'2026-01-01' + INTERVAL seq SECOND, '2026-01-01' + INTERVAL seq SECOND FROM seq_1_to_%d`, benchRows), "ANALYZE TABLE product")
-}
-
-// BenchmarkSnapshot reads 400,000 rows of twelve columns.
-func BenchmarkSnapshot(b *testing.B) {
-	d := benchTable(b)
-	cfg := Config{DSN: d.dsn(), Pipeline: "p", Source: d.name, Tables: map[string]capture.TableConfig{"product": {}}}.withDefaults()
-	for _, lanes := range []int{1, 2, 4} {
-		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			cfg.SnapshotLanes = lanes
-			var c counted
-			b.ReportAllocs()
-			for b.Loop() {
-				s, err := cfg.openSnapshot(b.Context(), []string{"product"})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := s.read(b.Context(), &c); err != nil {
-					b.Fatal(err)
-				}
-				if err := s.close(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			rate(b, c.n.Load())
-		})
+func (c *counter) Commit(_ context.Context, commit capture.Commit) error {
+	c.commit = commit
+	if c.enough == 0 && commit.Heartbeat {
+		c.end()
 	}
+	return nil
 }
 
-func rate(b *testing.B, rows int64) {
-	b.Helper()
-	if rows%benchRows != 0 {
-		b.Fatalf("%d rows", rows)
+func (c *counter) Snapshot(context.Context, capture.Position, []string) (capture.Snapshot, error) {
+	return c, nil
+}
+func (c *counter) Row(context.Context, int, capture.Handle, []schemas.Value) error {
+	c.rows++
+	return nil
+}
+func (c *counter) End(_ context.Context, commit capture.Commit) error { c.commit = commit; return nil }
+func (c *counter) Lanes() int                                         { return 1 }
+
+// BenchmarkDrain reads a backlog of inserted and updated rows into a log that does nothing.
+func BenchmarkDrain(b *testing.B) {
+	const changes = 400_000
+	d := newDatabase(b, `CREATE TABLE products(id bigint PRIMARY KEY, sku varchar(20) NOT NULL, name varchar(100) NOT NULL, descr text, price decimal(12,2) NOT NULL,
+		stock int NOT NULL, vat_code smallint NOT NULL, updated_at datetime(6) NOT NULL, blocked bool NOT NULL)`)
+	run := func(start capture.Start, log *counter) *counter {
+		src, err := New(d.config(tables("products")))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var ctx context.Context
+		ctx, log.end = context.WithCancel(b.Context())
+		defer log.end()
+		if err := src.Run(ctx, start, log); err != nil {
+			b.Fatal(err)
+		}
+		return log
 	}
-	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+	begin := run(capture.Start{Snapshot: []string{"products"}}, &counter{}).commit
+	for i := range changes / 2000 {
+		d.exec(fmt.Sprintf("INSERT INTO products SELECT seq, CONCAT('SKU-', seq), CONCAT('Artikel ', seq), REPEAT('x', 120), seq / 100, seq %% 1000, 1, NOW(6), 0 FROM seq_%d_to_%d", i*1000, i*1000+999),
+			fmt.Sprintf("UPDATE products SET stock = stock + 1 WHERE id BETWEEN %d AND %d", i*1000, i*1000+999))
+	}
+	from := capture.Start{Checkpoint: &schemas.Checkpoint{Position: string(begin.Position), System: begin.System, Topics: []schemas.CheckpointTopic{{Table: "products"}}}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu := cpuTime()
+	for b.Loop() {
+		if n := run(from, &counter{enough: changes}).changes; n < changes {
+			b.Fatalf("%d changes", n)
+		}
+	}
+	took := b.Elapsed().Seconds() / float64(b.N)
+	runtime.ReadMemStats(&after)
+	total := float64(changes) * float64(b.N)
+	b.ReportMetric(changes/took, "changes/s")
+	b.ReportMetric((cpuTime()-cpu).Seconds()/total*1e6, "cpu-s/M")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/total, "allocs/change")
+	b.ReportMetric(float64(after.HeapSys)/1e6, "heap-MB")
 }
 
-// BenchmarkReaders compares what can read rows, on one connection and without looking at the values: our wire, go-sql-driver's RawBytes, and go-mysql's streaming select.
-func BenchmarkReaders(b *testing.B) {
-	d := benchTable(b)
-	cfg := Config{DSN: d.dsn(), Pipeline: "p", Source: d.name}.withDefaults()
-	const query = "SELECT * FROM product"
-	b.Run("wire", func(b *testing.B) {
-		w, err := cfg.dial(b.Context(), true)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer w.close()
-		var n int64
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := w.query(query, func([][]byte) error { n++; return nil }); err != nil {
-				b.Fatal(err)
-			}
-		}
-		rate(b, n)
-	})
-	b.Run("go-sql-driver", func(b *testing.B) {
-		var n int64
-		b.ReportAllocs()
-		cells, into := make([]sql.RawBytes, 12), make([]any, 12)
-		for i := range cells {
-			into[i] = &cells[i]
-		}
-		for b.Loop() {
-			rows, err := d.conn.QueryContext(b.Context(), query)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for ; rows.Next(); n++ {
-				if err := rows.Scan(into...); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if err := rows.Err(); err != nil {
-				b.Fatal(err)
-			}
-		}
-		rate(b, n)
-	})
-	b.Run("go-mysql", func(b *testing.B) {
-		e, err := cfg.endpoint()
-		if err != nil {
-			b.Fatal(err)
-		}
-		conn, err := client.ConnectWithDialer(b.Context(), e.network, e.addr, e.user, e.password, e.database, dialer.DialContext)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer conn.Close()
-		var n int64
-		b.ReportAllocs()
-		for b.Loop() {
-			var r gomysql.Result
-			if err := conn.ExecuteSelectStreaming(query, &r, func([]gomysql.FieldValue) error { n++; return nil }, nil); err != nil {
-				b.Fatal(err)
-			}
-		}
-		rate(b, n)
-	})
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

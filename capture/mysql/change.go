@@ -21,7 +21,6 @@ type tableMaps struct {
 	parser *replication.BinlogParser
 	byID   map[uint64]*streamTable // nil: not captured
 	newest map[string]*streamTable // by the configuration's name
-	raw    []byte                  // of the FORMAT_DESCRIPTION event
 }
 
 // streamTable is one definition of a captured table.

@@ -45,7 +45,7 @@ const (
 
 // rowsFormat says how an event type is read; ok is false for one that is no ROWS event.
 func rowsFormat(t replication.EventType) (kind rowKind, version int, compressed, ok bool) {
-	switch t {
+	switch t { //nolint:exhaustive // all others are none
 	case replication.WRITE_ROWS_EVENTv1:
 		return inserts, 1, false, true
 	case replication.UPDATE_ROWS_EVENTv1:

@@ -137,17 +137,6 @@ func (r *running) follows(d *database, table string) {
 	})
 }
 
-// count is how many events of a kind came.
-func (r *running) count(kind string) int {
-	n := 0
-	for _, e := range r.Events() {
-		if e.Kind == kind {
-			n++
-		}
-	}
-	return n
-}
-
 // snapshots lists the tables whose rows came by a snapshot after the given number of events.
 func (r *running) snapshots(after int) (l []string) {
 	for _, e := range r.Events()[after:] {

@@ -143,7 +143,7 @@ func (st *stream) take(ctx context.Context, e *replication.BinlogEvent) error {
 
 // event reads one event, also of those within a compressed transaction.
 func (st *stream) event(ctx context.Context, h *replication.EventHeader, body []byte) error {
-	switch h.EventType {
+	switch h.EventType { //nolint:exhaustive // rows follow, and what is for replicas only
 	case replication.TABLE_MAP_EVENT:
 		return st.tableMap(h, body)
 	case replication.XID_EVENT:
