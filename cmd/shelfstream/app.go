@@ -214,7 +214,7 @@ func (a *app) target(name string) (sink.Target, error) {
 		return nil, unknownName("sink", name, a.cfg.Sinks.Names())
 	}
 	t, err := sinkKinds()[s.Section.Kind].open(a.cfg.sinks[name], sinkParts{
-		pipeline: a.cfg.Name, sink: name, zone: a.cfg.Zone, path: a.cfg.Path, client: a.client,
+		pipeline: a.cfg.Name, sink: name, zone: a.cfg.Zone, path: a.cfg.Path, client: a.client, registry: a.registry,
 		replication: a.cfg.Log.Replication, topics: a.topicConfigs(), log: a.log, metrics: a.metrics, exchanges: a.exchanges(),
 	})
 	if err != nil {

@@ -10,10 +10,12 @@ import (
 	binlog "shelfstream/capture/mysql"
 	"shelfstream/capture/postgres"
 	"shelfstream/internal/kafka"
+	"shelfstream/schemas/registry"
 	"shelfstream/sink"
 	"shelfstream/sink/files"
 	"shelfstream/sink/mysql"
 	pgsink "shelfstream/sink/postgres"
+	"shelfstream/sink/rest"
 	"shelfstream/status/exchange"
 )
 
@@ -47,6 +49,8 @@ type sinkParts struct {
 	path func(name string) string
 	// client reaches the log; nil where a configuration is only checked, and then no partition is opened.
 	client *kafka.Client
+	// registry has the schemas of topics that the sink makes; nil as client.
+	registry *registry.Client
 	// replication and topics are for topics that the sink makes.
 	replication int
 	topics      map[string]string
@@ -83,6 +87,12 @@ func sinkKinds() map[string]sinkKind {
 		}),
 		"postgres": sinkOf(func(c pgsink.Config, p sinkParts) (sink.Target, error) {
 			return pgsink.Open(c, pgsink.Options{Pipeline: p.pipeline, Sink: p.sink, Logger: p.log})
+		}),
+		"rest": sinkOf(func(c rest.Config, p sinkParts) (sink.Target, error) {
+			return rest.Open(c, rest.Options{
+				Pipeline: p.pipeline, Sink: p.sink, Zone: p.zone, Path: p.path, Client: p.client, Registry: p.registry,
+				Replication: p.replication, TopicConfigs: p.topics, Exchanges: p.exchanges, Logger: p.log,
+			})
 		}),
 	}
 }

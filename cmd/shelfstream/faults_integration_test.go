@@ -50,6 +50,9 @@ func TestFaultsInSystems(t *testing.T) {
 		} else if strings.Contains(d.files["pipeline.yaml"], "${BROKER}") {
 			f.startLog(t)
 		}
+		if strings.Contains(d.files["pipeline.yaml"], "${REST}") {
+			f.startREST(t)
+		}
 		f.playground = newPlayground(t, d, f.env)
 		f.hurry(t)
 		f.connect(t, s)
@@ -78,6 +81,7 @@ type faultWorld struct {
 
 	running *shell // in this process
 	stop    func()
+	rest    *restServer
 	small   string // directory on a small disk; then the pipeline runs in a process of its own
 	process *testenv.Process
 

@@ -17,9 +17,11 @@ import (
 //
 //	erp2> shop2>  SQL on a second connection, which keeps its transaction and its locks
 //	kafka>        Class arguments: one of Kafka's own tools
+//	rest>         what the server at REST has, and what it says
 //	standby>      start or stop a standby of the ERP's own server, ERP_STANDBY
 func (f *faultWorld) moreSystems() {
 	f.say["erp2"], f.say["shop2"], f.say["kafka"], f.say["standby"] = f.inERP2, f.inShop2, f.kafkaTool, f.switchStandby
+	f.say["rest"] = f.inREST
 }
 
 func (f *faultWorld) inERP2(t *testing.T, statements string) string {

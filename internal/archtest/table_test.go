@@ -39,6 +39,7 @@ var table = []folder{
 	{path: "sink/mysql", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
 	{path: "sink/files", own: slices.Concat(target, []string{"sink/ledger", "sink/render", "internal/kafka", "status", "status/exchange"}), tests: slices.Concat([]string{"sink/sinktest"}, stageTest)},
 	{path: "sink/render", own: []string{"schemas", "internal/fault"}},
+	{path: "sink/rest", own: slices.Concat(target, []string{"sink/ledger", "sink/render", "schemas/registry", "internal/kafka", "status", "status/exchange"}), tests: slices.Concat([]string{"sink/sinktest"}, stageTest)},
 	{path: "sink/postgres", own: target, tests: slices.Concat([]string{"sink/sinktest"}, stage, stageTest)},
 
 	{path: "status", own: []string{"internal/fault"}},

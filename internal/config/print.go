@@ -116,7 +116,7 @@ func (p *printer) tree(n *yaml.Node, path, key string) *yaml.Node {
 			return text(original)
 		}
 		c := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: MaskDSN(n.Value), Style: n.Style}
-		if secretKey.MatchString(key) {
+		if secretKey.MatchString(key) || sinkHeader.MatchString(path) {
 			c.Value = Masked
 		}
 		return c

@@ -181,6 +181,7 @@ var (
 	urlPassword   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://[^:/@\s]*):(.+)@`)
 	mysqlPassword = regexp.MustCompile(`^([^:@/\s]+):(.*)@([a-z0-9]*\(|/)`)
 	fieldPassword = regexp.MustCompile(`(?i)((?:^|[?&;\s])(?:password|passwd|pwd|sslpassword)\s*=\s*)('[^']*'|[^\s;&]+)`)
+	sinkHeader    = regexp.MustCompile(`^sinks\.[^.]+\.rest\.headers\.`) // see headerSecrets
 	secretKey     = regexp.MustCompile(`(?i)(password|password_hash|passwd|secret|token|api_?key|link_key)$`)
 )
 
@@ -227,6 +228,7 @@ func (p *Pipeline) collectSecrets(values []string) {
 	}
 	walk(p.root, "")
 	p.channelSecrets()
+	p.headerSecrets()
 	// Longer ones first, so that a DSN goes as a whole before the password in it.
 	slices.SortFunc(p.secrets, func(a, b string) int { return len(b) - len(a) })
 	p.secrets = slices.DeleteFunc(slices.Compact(p.secrets), func(s string) bool { return len(s) < 4 || s == Masked || variable.MatchString(s) })
@@ -259,6 +261,16 @@ func (p *Pipeline) channelSecrets() {
 			for j := 1; m != nil && m.Kind == yaml.MappingNode && j < len(m.Content); j += 2 {
 				p.secrets = append(p.secrets, m.Content[j].Value)
 			}
+		}
+	}
+}
+
+// headerSecrets notes the headers of sinks that speak HTTP: one of them is often what lets us in.
+func (p *Pipeline) headerSecrets() {
+	for i := range p.Sinks {
+		headers := child(p.Sinks[i].Value.Section.Node, "headers")
+		for j := 1; headers != nil && headers.Kind == yaml.MappingNode && j < len(headers.Content); j += 2 {
+			p.secrets = append(p.secrets, headers.Content[j].Value)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import "slices"
 // the place and the very statement.
 type Entry struct {
 	Cause Cause
-	// System is who has the trouble: PostgreSQL, MySQL, MySQL source, Kafka, Registry, Topics, Rules, Guards, Shelfstream, Channels, Status.
+	// System is who has the trouble: PostgreSQL, MySQL, MySQL source, REST, Kafka, Registry, Topics, Rules, Guards, Shelfstream, Channels, Status.
 	System string
 	// Title is one line for the head of a message.
 	Title string
@@ -51,5 +51,5 @@ func Lookup(c Cause) (Entry, bool) {
 }
 
 func known() []Entry {
-	return slices.Concat(postgresEntries(), mysqlEntries(), pgsinkEntries(), filesEntries(), binlogEntries(), kafkaEntries(), registryEntries(), topicEntries(), rulesEntries(), hostEntries(), statusEntries())
+	return slices.Concat(postgresEntries(), mysqlEntries(), pgsinkEntries(), filesEntries(), binlogEntries(), kafkaEntries(), registryEntries(), topicEntries(), rulesEntries(), hostEntries(), statusEntries(), restEntries())
 }

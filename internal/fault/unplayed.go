@@ -66,6 +66,8 @@ var unplayed = []Cause{
 	BinlogUnreachable, BinlogLogin, BinlogDatabase, BinlogConnections, BinlogNotAccepting, BinlogCatalog, BinlogVersion, BinlogOff, BinlogFormat,
 	BinlogMetadata, BinlogServerID, BinlogReplica, BinlogGTID, BinlogExpires, BinlogReplication, BinlogTableRight, BinlogTableMissing, BinlogTableUnfit,
 	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue, BinlogPacket,
+	RestUnreachable, RestTimeout, RestThrottled, RestBusy, RestLogin, RestAddress,
+	RestRefused, RestConflict, RestTooLarge, RestFails, RestUnrendered, RestAnswer,
 	StatusUnwritable,
 	StatusUnreadable,
 	PGSinkUnreachable, PGSinkLogin, PGSinkDatabase, PGSinkConnections, PGSinkPrivilege, PGSinkReadOnly, PGSinkFull, PGSinkLocked,

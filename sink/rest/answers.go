@@ -1,0 +1,183 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"shelfstream/internal/fault"
+	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
+	"shelfstream/sink"
+)
+
+// answers writes what the other side calls its records to a topic of its own, keyed as the records are and in as many partitions, so that whoever reads the
+// view can read it beside it. A record that is gone there is a tombstone.
+type answers struct {
+	cfg   *Options
+	topic string
+
+	mu       sync.Mutex
+	producer *kafka.Producer
+	shapes   map[string]*answerShape // by view
+}
+
+// answerShape is how the answers of one view are written.
+type answerShape struct {
+	table          *schemas.Table // of the view, that it was made for
+	codec          *schemas.Codec
+	keyID, valueID int32
+}
+
+// answerTopic is "<pipeline>.<sink>.answers"; a sink that delivers several views has one for each, with the view at the end.
+func answerTopic(pipeline, sinkName, view string, several bool) string {
+	topic := pipeline + "." + sinkName + ".answers"
+	if several {
+		topic += "." + view
+	}
+	return topic
+}
+
+// answerTable is the shape of the answers of a view: its key, what the other side calls the record, under which idempotency key it was delivered, and when.
+func answerTable(topic string, view *schemas.Table) *schemas.Table {
+	t := &schemas.Table{Name: topic}
+	for i, k := range view.Key {
+		c := view.Columns[k]
+		c.Nullable = false
+		t.Columns = append(t.Columns, c)
+		t.Key = append(t.Key, i)
+	}
+	taken := func(name string) string {
+		for t.Column(name) >= 0 {
+			name += "_"
+		}
+		return name
+	}
+	return &schemas.Table{Name: topic, Key: t.Key, Columns: append(
+		t.Columns,
+		schemas.Column{Name: taken("answer"), Type: schemas.Type{Kind: schemas.KindText}},
+		schemas.Column{Name: taken("delivery"), Type: schemas.Type{Kind: schemas.KindText}},
+		schemas.Column{Name: taken("delivered_at"), Type: schemas.Type{Kind: schemas.KindTimestampTZ}},
+	)}
+}
+
+// tell writes the answers of records, and returns when the log has them. Records without one are left out.
+func (t *Target) tell(ctx context.Context, p sink.Partition, items []*item) error {
+	var some []*item
+	for _, it := range items {
+		if it.answer != "" {
+			some = append(some, it)
+		}
+	}
+	if len(some) == 0 || t.answers == nil {
+		return nil
+	}
+	if err := t.answers.write(ctx, p, t.answerTopic(p.View.Name), some); err != nil {
+		return fmt.Errorf("write the answers of %s: %w", p, err)
+	}
+	return nil
+}
+
+func (t *Target) answerTopic(view string) string {
+	return answerTopic(t.opts.Pipeline, t.name, view, len(t.cfg.Tables) > 1)
+}
+
+func (a *answers) write(ctx context.Context, p sink.Partition, topic string, items []*item) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	shape, err := a.shape(ctx, p, topic)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		row := make([]schemas.Value, 0, len(it.rec.KeyValues)+3)
+		row = append(row, it.rec.KeyValues...)
+		row = append(row, schemas.Text(it.answer), schemas.Text(it.entry.Name), schemas.TimestampTZ(it.entry.At.UnixMicro()))
+		r := kafka.Record{Headers: []kafka.Header{
+			{Key: "__source_ts_ms", Value: fmt.Append(nil, it.rec.SourceTSMS)}, {Key: "__pos", Value: []byte(it.rec.Position)},
+		}}
+		if r.Key, err = shape.codec.AppendKey(schemas.AppendFrame(nil, shape.keyID), row); err != nil {
+			return err
+		}
+		if it.hash != 0 {
+			if r.Value, err = shape.codec.AppendValue(schemas.AppendFrame(nil, shape.valueID), row); err != nil {
+				return err
+			}
+		}
+		if err := a.producer.Produce(ctx, topic, p.ID, r); err != nil {
+			return a.ended(err)
+		}
+	}
+	return a.ended(a.producer.Flush(ctx))
+}
+
+// ended drops a producer that cannot go on; the next try makes another.
+func (a *answers) ended(err error) error {
+	if err != nil && a.producer.Err() != nil {
+		a.producer = nil
+	}
+	return err
+}
+
+// shape makes the topic and registers its schemas, once. a.mu is held.
+func (a *answers) shape(ctx context.Context, p sink.Partition, topic string) (*answerShape, error) {
+	if a.producer == nil {
+		producer, err := a.cfg.Client.NewProducer(ctx, kafka.ProducerConfig{MaxBytes: 4 << 20})
+		if err != nil {
+			return nil, err
+		}
+		a.producer = producer
+	}
+	if s := a.shapes[p.View.Name]; s != nil && s.table == p.View.Table {
+		return s, nil
+	}
+	n, err := a.cfg.Client.Partitions(ctx, p.View.Topic)
+	if err != nil {
+		return nil, err
+	}
+	configs := map[string]string{}
+	for k, v := range a.cfg.TopicConfigs {
+		configs[k] = v
+	}
+	configs["cleanup.policy"] = "compact"
+	if err := a.cfg.Client.EnsureTopics(ctx, kafka.TopicSpec{Name: topic, Partitions: max(n, int(p.ID)+1), Replication: a.cfg.Replication, Configs: configs}); err != nil {
+		return nil, err
+	}
+	s := &answerShape{table: p.View.Table}
+	if s.codec, err = schemas.Compile(answerTable(topic, p.View.Table)); err != nil {
+		return nil, err
+	}
+	if s.keyID, err = a.cfg.Registry.Register(ctx, topic+"-key", s.codec.KeySchema()); err != nil {
+		return nil, err
+	}
+	if s.valueID, err = a.cfg.Registry.Register(ctx, topic+"-value", s.codec.ValueSchema()); err != nil {
+		return nil, err
+	}
+	a.shapes[p.View.Name] = s
+	return s, nil
+}
+
+func (a *answers) close(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.producer == nil {
+		return nil
+	}
+	return a.producer.Close(ctx)
+}
+
+// answersOff says why answers cannot be written, at a configuration whose name makes a topic that is another's.
+func answersOff(topic string) *fault.Fault {
+	return &fault.Fault{Class: fault.Config, Where: "rest", What: "the topic " + topic + " of its answers is a view's", Fix: "give the view or the sink another name"}
+}
+
+// clashes says whether the topic of answers would be that of a view: pipeline names may have points in them.
+func clashes(topic string, views []sink.View) bool {
+	for _, v := range views {
+		if strings.EqualFold(v.Topic, topic) {
+			return true
+		}
+	}
+	return false
+}
