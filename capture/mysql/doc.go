@@ -5,7 +5,26 @@
 // Preflight says everything that is missing at once, each with the statement to run. There is no schema history: with that metadata each event of the log describes
 // the columns of its rows, so a row is always read by its table's definition at its place.
 //
-// Out: capture.Log's calls.
+// Out: capture.Log's calls. A position is the GTIDs of all transactions before it and the file they were read from, "0-7-123 binlog.000003@1763790000"; where MySQL runs
+// without GTIDs, it is file and offset. The rows of a transaction carry its own GTID. The system is "mariadb/<server_id>" or "mysql/<server_uuid>", and for each
+// table whose rows are on its topic a checksum over its captured columns (identity.go).
+//
+// # What is guaranteed
+//
+// Transactions come whole and in the order of the log; none that a checkpoint covers comes again. The server is told nothing: it keeps its log as long as it is
+// set to (binlog_expire_logs_seconds), and if it removes what was not read yet, or its log was made anew (RESET MASTER), or the server is another one that has no
+// GTIDs in common, Run ends with capture.ErrPositionLost. With GTIDs, any server of the same history will do: after a failover the address of the replica is enough, if it
+// logs what it receives (log_slave_updates) and is as far as the checkpoint.
+//
+// A table added later, or read again, is read as of a place Q of the log. The stream is read up to Q without that table, then comes the snapshot, then the stream
+// goes on with it: no gap, no overlap (barrier.go). The same happens by itself, with a warning and a metric, whenever the log does not say what happened to a table's
+// rows: ALTER TABLE that changes old rows (a column with a default, dropped, renamed, retyped), RENAME as tools for online changes do, DROP and CREATE; a
+// change that a session logged as a statement, or without whole row images; a definition that changed without a word (sql_log_bin = 0); a transaction that the
+// server's death tore; an XA transaction that is prepared and committed, whose rows count only then. Only differences are sent for it. Columns that are added
+// without a value, indexes, comments and the like (statement.go) need nothing. A table that is dropped is warned of, and is a fault at the next start.
+//
+// Rows that our own sinks write are dropped, so that nothing goes round: a transaction of theirs begins with a row of shelfstream_offsets. keep_own_writes turns that
+// off.
 //
 // # Snapshots
 //
