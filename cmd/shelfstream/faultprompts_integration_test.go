@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,7 +26,8 @@ import (
 // More prompts, for what people do who follow a fault's text:
 //
 //	edit>     file: old => new, in a file of the pipeline
-//	file>     make a file of that name, or remove it with "gone name"
+//	file>     make a file of that name, with "name <= text" one that says something, or remove it with "gone name"
+//	folder?   what lies in a folder: names and contents
 //	port>     take or leave an address of the environment
 //	slot>     take name: another client reads a replication slot, until the server ends it
 //	topic>    delete name, or set name setting=value
@@ -36,7 +38,7 @@ import (
 func (f *faultWorld) followers() {
 	f.say["edit"], f.say["file"], f.say["port"], f.say["slot"] = f.edit, f.makeFile, f.port, f.takeSlot
 	f.say["topic"], f.say["broker"], f.say["registry"] = f.topic, f.switchBroker, f.askRegistry
-	f.say["server"] = f.server
+	f.say["server"], f.say["folder"] = f.server, f.folder
 	f.moreSystems()
 	f.say["causes"] = func(t *testing.T, line string) string {
 		t.Helper()
@@ -64,18 +66,45 @@ func (f *faultWorld) edit(t *testing.T, what string) string {
 
 func (f *faultWorld) makeFile(t *testing.T, what string) string {
 	t.Helper()
+	what, text, _ := strings.Cut(what, " <= ")
 	name, gone := strings.CutPrefix(what, "gone ")
 	path := filepath.Join(f.dir, name)
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if gone {
 		err = os.RemoveAll(path)
 	} else if err == nil {
-		err = os.WriteFile(path, nil, 0o600)
+		err = os.WriteFile(path, []byte(text), 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ""
+}
+
+// folder lists a folder; of a small disk that only the pipeline's process sees, it asks there. Long contents are counted.
+func (f *faultWorld) folder(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(f.dir, name)
+	if f.process != nil {
+		dir = fmt.Sprintf("/proc/%d/root%s", f.process.PID(), dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return "error: " + err.Error() + "\n"
+		}
+		if text := strings.TrimSpace(string(content)); len(text) < 200 {
+			fmt.Fprintf(&b, "%s: %s\n", e.Name(), text)
+		} else {
+			fmt.Fprintf(&b, "%s: %d bytes\n", e.Name(), len(content))
+		}
+	}
+	return b.String()
 }
 
 func (f *faultWorld) port(t *testing.T, what string) string {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/sink"
 	"shelfstream/sink/files"
@@ -205,5 +206,54 @@ func TestHalfAFileIsRubbish(t *testing.T) {
 	apply(t, s, 1, sinktest.Record(0, 1, "one", 1))
 	if got, want := slices.Sorted(maps.Keys(listed(t, w.dir))), append([]string{"1.edi"}, theirs...); !slices.Equal(got, want) || listed(t, w.dir)["1.edi"] != "BEGIN 1 one 1 END\n" {
 		t.Errorf("the folder has %v, want %v", listed(t, w.dir), want)
+	}
+}
+
+// TestWhatIsIntendedStaysSo: a take-over that finds the folder away, or another file in the place of an intended one, neither takes it for delivered nor writes over
+// the other.
+func TestWhatIsIntendedStaysSo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		block, clear func(t *testing.T, dir string)
+		cause        fault.Cause
+	}{
+		"the folder is away": {
+			func(t *testing.T, dir string) { must(t, os.Rename(dir, dir+".away")) }, func(t *testing.T, dir string) { must(t, os.Rename(dir+".away", dir)) }, fault.FilesFolderMissing,
+		},
+		"the name is taken": {
+			func(t *testing.T, dir string) { put(t, dir, "2.edi", "somebody's") }, func(t *testing.T, dir string) {
+				if got := listed(t, dir)["2.edi"]; got != "somebody's" {
+					t.Errorf("the other's file is %q now", got)
+				}
+				must(t, os.Remove(filepath.Join(dir, "2.edi")))
+			}, fault.FilesNameTaken,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			config := w.config(t, func(*files.TableConfig) {})
+			old, err := files.New(config, w.opts)
+			must(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			old.OnStep(func(name string) {
+				if name == "intended" {
+					tc.block(t, w.dir)
+					cancel()
+				}
+			})
+			var f *fault.Fault
+			if _, err := open(t, old).Apply(ctx, three()); !errors.As(err, &f) || f.Cause != tc.cause {
+				t.Fatalf("Apply says %v", err)
+			}
+			mine, err := files.New(config, w.opts)
+			must(t, err)
+			if _, err := mine.Open(t.Context(), partition()); !errors.As(err, &f) || f.Cause != tc.cause {
+				t.Fatalf("Open says %v", err)
+			}
+			tc.clear(t, w.dir)
+			apply(t, open(t, mine), 3, three().Records...)
+			if got := listed(t, w.dir); len(got) != 3 || got["2.edi"] != "BEGIN 2 two 2 END\n" {
+				t.Errorf("the folder has %v", got)
+			}
+		})
 	}
 }

@@ -102,7 +102,7 @@ func (s *session) refusal(name, answer, mark string) *fault.Fault {
 	}
 	return &fault.Fault{
 		Cause: fault.FilesRefused, What: fmt.Sprintf("the reader refused %s: %s", name, answer),
-		Fix: fmt.Sprintf("put right what it says, in the shop or in the other system, and remove %s; within a minute the file is written anew", mark),
+		Fix: fmt.Sprintf("put right what it says, in the shop or in the other system, and remove %s; then the file is written anew", mark),
 	}
 }
 
@@ -114,7 +114,7 @@ func (s *session) toldAfter(r *sink.Record, was ledger.Entry, hash uint64, f *fa
 		return decision{}, err
 	}
 	if !handled {
-		f.Fix += fmt.Sprintf(", and then say so: touch '%s'; within a minute nothing more is told", path)
+		f.Fix += fmt.Sprintf(", and then say so: touch '%s'", path)
 		return decision{fault: f}, nil
 	}
 	was.Offset, was.Hash = r.Offset, hash

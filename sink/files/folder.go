@@ -120,8 +120,11 @@ func (t *Target) folderFault(d *document, err error) error {
 	f := &fault.Fault{Class: fault.Environment, Cause: fault.FilesFolderFailed, Where: t.where(d.table), Err: err}
 	dir := t.path(d.cfg.Dir)
 	var at *fs.PathError
-	if errors.As(err, &at) && !strings.HasPrefix(at.Path, dir) {
-		dir = at.Path
+	if errors.As(err, &at) {
+		f.Err = at.Err // without the temporary name, which is another one each time
+		if !strings.HasPrefix(at.Path, dir) {
+			dir = at.Path
+		}
 	}
 	switch {
 	case errors.Is(err, errTaken):

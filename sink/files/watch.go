@@ -23,9 +23,6 @@ func (s *session) watch(ctx context.Context) {
 	s.ended = make(chan struct{})
 	go func() {
 		defer close(s.ended)
-		if s.doc.cfg.Acknowledge.By == byNone {
-			return
-		}
 		tick := time.NewTicker(s.doc.cfg.Acknowledge.Poll)
 		defer tick.Stop()
 		for at := 0; ; {
@@ -42,6 +39,38 @@ func (s *session) watch(ctx context.Context) {
 			}
 		}
 	}()
+}
+
+// mostHandled is how many parked records are asked for whether people have dealt with them; the others are tried again in time.
+const mostHandled = 100
+
+// handled wakes records that are parked until people did something in the folder, and did.
+func (s *session) handled() error {
+	var offsets []int64
+	for _, p := range s.l.Parked(-1, mostHandled) {
+		e, ok := s.l.Get(p.ID)
+		if !ok || p.Fault == nil {
+			continue
+		}
+		done := false
+		var err error
+		switch p.Fault.Cause {
+		case fault.FilesChanged, fault.FilesRemoved:
+			done, err = exists(filepath.Join(s.dir, e.Name+handledSuffix))
+		case fault.FilesRefused:
+			var mark string
+			mark, err = firstThere(s.marks(e.Name).refused)
+			done = mark == "" && e.State == ledger.Refused
+		}
+		if err != nil {
+			return s.t.folderFault(s.doc, err)
+		}
+		if done {
+			offsets = append(offsets, p.Offset)
+		}
+	}
+	s.wakeUp(offsets)
+	return nil
 }
 
 // look takes up the answers to some of the files that wait, from the at-th on, and says where to go on.
@@ -89,7 +118,7 @@ func (s *session) look(ctx context.Context, at int) (int, error) {
 		s.wakeUp(woken) // the runner shows what is parked when it has tried it
 	}
 	s.t.note(s.p, s.overdue(failed))
-	return next, errors.Join(err, failed)
+	return next, errors.Join(err, failed, s.handled())
 }
 
 // answer looks for the reader's answer to a file; state is 0 while there is none.
@@ -126,6 +155,14 @@ type notice struct {
 	count  int
 	oldest ledger.Entry
 	failed error // the folder cannot be looked at
+}
+
+func (n *notice) what() string {
+	since := n.oldest.At.UTC().Format("2006-01-02 15:04:05Z")
+	if n.count == 1 {
+		return fmt.Sprintf("%s of %s was not taken from %s within %v", n.oldest.Name, since, n.dir, n.within)
+	}
+	return fmt.Sprintf("%d files in %s were not taken within %v, the oldest is %s of %s", n.count, n.dir, n.within, n.oldest.Name, since)
 }
 
 // overdue counts what nobody has taken in time.
@@ -178,7 +215,7 @@ func (t *Target) Notices() fault.List {
 		if n.count > 0 {
 			l.Add(&fault.Fault{
 				Class: fault.Environment, Cause: fault.FilesNotTaken, Where: t.where(table),
-				What: fmt.Sprintf("%d files in %s were not taken within %v, the oldest is %s of %s", n.count, n.dir, n.within, n.oldest.Name, n.oldest.At.UTC().Format("2006-01-02 15:04:05Z")),
+				What: n.what(),
 				Fix:  "see that the import of the other system runs and reads that folder; nothing is written twice meanwhile",
 			})
 		}

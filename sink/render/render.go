@@ -135,7 +135,7 @@ func plainly(err error) string {
 	if errors.As(err, &exec) && exec.Err != nil {
 		err = exec.Err
 	}
-	text := err.Error()
+	text := strings.Replace(err.Error(), "error calling "+outFunc+": ", "", 1)
 	text = strings.TrimPrefix(text, "template: ")
 	if rest, ok := strings.CutPrefix(text, ":"); ok {
 		text = "line " + rest
