@@ -34,9 +34,9 @@ func demoCommand() command {
 		name: "demo", summary: "an ERP, a pipeline and a shop to play with",
 		help: `
 Starts a throwaway PostgreSQL with a wine merchant's ERP, a MariaDB shop, and the whole pipeline on the embedded log; a clerk keeps
-changing products, prices, stock and images. Beside them stand two sites: the shop's page, and an ERP form to change something oneself,
+changing products, prices, stock and images, and customers buy: their orders come back to the ERP, as rows and as files. Beside them stand two sites: the shop's page, and an ERP form to change something oneself,
 which shows how long it took until the shop had it. Prints where to look and a line a second. With -seconds it ends by itself, compares
-the shop with a direct SQL query over the ERP, row by row, and exits with 1 on any difference.`,
+the shop with a direct SQL query over the ERP, and the ERP's orders with the shop's, row by row, and exits with 1 on any difference.`,
 		setup: func(p *program, fs *flag.FlagSet) func(context.Context, []string) error {
 			o := demoOptions{common: common{logForm: "text"}}
 			fs.IntVar(&o.products, "products", 5000, "`number` of products in the ERP")
@@ -125,8 +125,9 @@ func (o *demoOptions) pipeline(p *program, w *demoWorld) (*pipeline, *slog.Logge
 		return nil, nil, err
 	}
 	files := map[string]string{
-		"demo.yaml":       demo.Pipeline + fmt.Sprintf("log: { data_dir: log, listen: \"127.0.0.1:0\", registry: { listen: \"127.0.0.1:0\" } }\nstate: { dir: state }\nadmin: { listen: %q, open: true, users: { %s: { role: operate, password_hash: %q } } }\n", o.admin, demoUser, hash),
-		"demo.rules.yaml": demo.Rules,
+		"demo.yaml":        demo.PipelineWithOrders + fmt.Sprintf("log: { data_dir: log, listen: \"127.0.0.1:0\", registry: { listen: \"127.0.0.1:0\" } }\nstate: { dir: state }\nadmin: { listen: %q, open: true, users: { %s: { role: operate, password_hash: %q } } }\n", o.admin, demoUser, hash),
+		"demo.rules.yaml":  demo.Rules,
+		"order.rules.yaml": demo.OrderRules,
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(o.dir, name), []byte(text), 0o600); err != nil {
@@ -140,6 +141,8 @@ func (o *demoOptions) pipeline(p *program, w *demoWorld) (*pipeline, *slog.Logge
 			return w.erpDSN, true
 		case "SHOP_DSN":
 			return w.shopDSN, true
+		case "ORDER_DIR":
+			return w.orders.Dir, true
 		}
 		return p.env(name)
 	}

@@ -25,7 +25,7 @@ func openDemoSites(o *demoOptions, w *demoWorld) (*demoSites, error) {
 		return asked, false
 	}
 	s := &demoSites{}
-	shop := pages.ShopConfig{DB: w.shop}
+	shop := pages.ShopConfig{DB: w.shop, Orders: w.orders}
 	shop.Listen, shop.Preferred = addr(o.shop, preferredShop)
 	erp := pages.ERPConfig{DSN: w.erpDSN, Shop: w.shop}
 	erp.Listen, erp.Preferred = addr(o.erp, preferredERP)

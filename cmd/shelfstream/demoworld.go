@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type demoWorld struct {
 	erpDSN  string
 	shopDSN string
 	zone    *time.Location
+	orders  *demo.Orders
 }
 
 func openDemoWorld(ctx context.Context, o *demoOptions) (_ *demoWorld, err error) {
@@ -45,7 +47,7 @@ func openDemoWorld(ctx context.Context, o *demoOptions) (_ *demoWorld, err error
 		return err
 	})
 	g.Go(func() (err error) {
-		w.my, err = testenv.StartMariaDB(gctx, filepath.Join(o.dir, "mariadb"))
+		w.my, err = testenv.StartMariaDB(gctx, filepath.Join(o.dir, "mariadb"), testenv.MariaDBCaptured())
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -63,7 +65,23 @@ func openDemoWorld(ctx context.Context, o *demoOptions) (_ *demoWorld, err error
 	if w.shop, err = sql.Open("mysql", w.shopDSN); err != nil {
 		return nil, fmt.Errorf("connect to the shop: %w", err)
 	}
-	return w, demo.Seed(ctx, w.erp, o.products, o.seed)
+	w.orders = &demo.Orders{Shop: w.shop, ERP: w.erpDSN, Dir: filepath.Join(o.dir, "erp-import"), Pause: 200 * time.Millisecond, Seed: o.seed}
+	if o.pause > time.Minute {
+		w.orders.Pause = 0 // nobody is to do anything by himself
+	}
+	if err := os.MkdirAll(w.orders.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of instruction files: %w", err)
+	}
+	if err := w.my.Exec(ctx, "shop", demo.ShopOrders); err != nil {
+		return nil, err
+	}
+	if err := demo.Seed(ctx, w.erp, o.products, o.seed); err != nil {
+		return nil, err
+	}
+	if _, err := w.erp.Exec(ctx, demo.ERPOrders); err != nil {
+		return nil, fmt.Errorf("make the ERP's customers: %w", err)
+	}
+	return w, nil
 }
 
 func (w *demoWorld) close() error {
@@ -95,11 +113,12 @@ func (w *demoWorld) play(ctx context.Context, p *program, a *app, stages []stage
   ERP form      http://%s
   ERP           psql '%s'
   shop          mariadb -h %s -P %s -u root shop
+  orders        %s
   topics        kcat -b %s -r %s -s value=avro -t wine.product -C -e
   pipeline      %s
 
 loading %d products …
-`, o.admin, demoUser, demoPassword, sites.shop.Addr(), sites.erp.Addr(), w.erpDSN, host, port, a.brokers[0], a.registryURL, o.file, o.products)
+`, o.admin, demoUser, demoPassword, sites.shop.Addr(), sites.erp.Addr(), w.erpDSN, host, port, w.orders.Dir, a.brokers[0], a.registryURL, o.file, o.products)
 	began := time.Now()
 	if _, err := w.await(ctx, 2*time.Minute); err != nil {
 		return err
@@ -116,7 +135,12 @@ loading %d products …
 	g, gctx := errgroup.WithContext(shift)
 	g.Go(func() error { return clerk.Run(gctx) })
 	g.Go(func() error { return watcher.Run(gctx) })
+	g.Go(func() error { return w.orders.Shopping(gctx, o.products) })
 	g.Go(func() error { return w.report(gctx, p, stages, clerk, watcher) })
+	looking, enough := context.WithCancel(ctx)
+	looked := make(chan error, 1)
+	go func() { looked <- w.orders.Run(looking) }()
+	defer func() { enough(); <-looked }()
 	if err := g.Wait(); err != nil && shift.Err() == nil {
 		return err
 	}
@@ -143,8 +167,9 @@ func (w *demoWorld) report(ctx context.Context, p *program, stages []stage, cler
 		for _, st := range stages {
 			held += st.Status().Parked
 		}
-		fmt.Fprintf(p.stdout, "%7d changes (%5d/s)   commit to shop p50 %5.1f ms  p99 %6.1f ms (%d seen)   parked %d\n",
-			all, all-before, ms(q[0]), ms(q[1]), n, held)
+		sold, orders := w.orders.Delays()
+		fmt.Fprintf(p.stdout, "%7d changes (%5d/s)   commit to shop p50 %5.1f ms  p99 %6.1f ms (%d seen)   orders to ERP %5.1f ms (%d)   parked %d\n",
+			all, all-before, ms(q[0]), ms(q[1]), n, ms(sold), orders, held)
 		before = all
 	}
 }
@@ -159,6 +184,9 @@ func (w *demoWorld) finish(ctx context.Context, p *program, clerk *demo.Clerk, w
 	if err != nil {
 		return err
 	}
+	if err := w.compareOrders(ctx, p); err != nil {
+		return err
+	}
 	torn := watcher.Torn()
 	for _, t := range torn {
 		fmt.Fprintln(p.stdout, "  seen:", t)
@@ -167,6 +195,23 @@ func (w *demoWorld) finish(ctx context.Context, p *program, clerk *demo.Clerk, w
 		return &fault.Fault{Where: "demo", What: "the shop showed half a transaction, or went back", Fix: "this is a bug; the lines above say what was seen"}
 	}
 	fmt.Fprintf(p.stdout, "equal: %d rows compared, none differs; no product ever showed half a transaction\n", c.Rows)
+	return nil
+}
+
+// compareOrders wants every order of the shop in the ERP, once, with the shop's total.
+func (w *demoWorld) compareOrders(ctx context.Context, p *program) error {
+	missing := w.orders.Await(ctx, 30*time.Second)
+	c, err := demo.CompareOrders(ctx, w.erp, w.shop)
+	if err != nil {
+		return err
+	}
+	if missing > 0 || !c.Equal() {
+		return &fault.Fault{
+			Where: "demo", What: fmt.Sprintf("%d orders are missing in the ERP or in its folder; %d of %d rows differ: %v", missing, c.Total, c.Rows, c.Differences),
+			Fix: "look at the status page and `shelfstream explain`",
+		}
+	}
+	fmt.Fprintf(p.stdout, "orders: %d rows compared, none differs; each came once, as rows and as a file\n", c.Rows)
 	return nil
 }
 

@@ -33,6 +33,7 @@ type Clerk struct {
 	rev     atomic.Int64
 	mu      sync.Mutex
 	held    map[int64]int16 // products with a made-up VAT code, and the right one
+	gone    map[int64]int16 // VAT codes of products that were deleted
 }
 
 // Changes is how many rows were changed so far.
@@ -40,7 +41,7 @@ func (c *Clerk) Changes() int64 { return c.changes.Load() }
 
 // Run works until ctx ends, over a new connection whenever one breaks; then it returns nil.
 func (c *Clerk) Run(ctx context.Context) error {
-	c.held = map[int64]int16{}
+	c.held, c.gone = map[int64]int16{}, map[int64]int16{}
 	rng := rand.New(rand.NewPCG(c.Seed, 1))
 	for ctx.Err() == nil {
 		if err := c.shift(ctx, rng); err != nil && ctx.Err() == nil {
@@ -153,14 +154,18 @@ func (c *Clerk) reprice(ctx context.Context, conn *pgx.Conn, rng *rand.Rand, pro
 // replace deletes a product with all its rows, or brings it back, so that products go and come.
 func (c *Clerk) replace(ctx context.Context, conn *pgx.Conn, product int64) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "DELETE FROM product WHERE product_no = $1", product)
-		if err != nil {
-			return err
+		var code int16
+		err := tx.QueryRow(ctx, "DELETE FROM product WHERE product_no = $1 RETURNING vat_code", product).Scan(&code)
+		if err == nil {
+			c.gone[product] = code // what was sold of it keeps its VAT
 		}
-		if tag.RowsAffected() == 0 {
-			tag, err = tx.Exec(ctx, "INSERT INTO product (product_no, name, volume_ml, vat_code) VALUES ($1, $2, 750, 1)", product, fmt.Sprintf("Gjenoppstått %d", product))
+		if errors.Is(err, pgx.ErrNoRows) {
+			if code = c.gone[product]; code == 0 || code >= 90 {
+				code = 1
+			}
+			_, err = tx.Exec(ctx, "INSERT INTO product (product_no, name, volume_ml, vat_code) VALUES ($1, $2, 750, $3)", product, fmt.Sprintf("Gjenoppstått %d", product), code)
 		}
-		c.changes.Add(tag.RowsAffected())
+		c.changes.Add(1)
 		return err
 	})
 }

@@ -75,6 +75,12 @@ func TestDemoInTheBrowser(t *testing.T) {
 	shop.unloaded()
 	shop.album("shop-wine")
 
+	// Somebody buys it: the order is in the ERP, as a row and as a file.
+	shop.click("#buy")
+	shop.sees("the order's way", "/^after /.test((document.querySelector('#order-row') || {}).innerText) && /^after /.test(document.querySelector('#order-file').innerText)")
+	t.Logf("from the shop's commit until the ERP had the order: %s, as a file %s", js[string](shop, "document.querySelector('#order-row').innerText"), js[string](shop, "document.querySelector('#order-file').innerText"))
+	shop.album("shop-order")
+
 	// What cannot be taken is said where it stands, and changes nothing.
 	erp.types("#net", "cheap")
 	erp.click("form button.main")
@@ -88,7 +94,7 @@ func TestDemoInTheBrowser(t *testing.T) {
 	shop.reads("Hidden")
 	shop.album("shop-not-shown")
 	page.open(address("status page"))
-	page.sees("the picture", "document.querySelectorAll('.picture .node').length === 3")
+	page.sees("the picture", "document.querySelectorAll('.picture .node').length === 7")
 	page.album("status")
 	for _, b := range []interface{ clean() }{shop, erp, page} {
 		b.clean()

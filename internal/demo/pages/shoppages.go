@@ -9,19 +9,26 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"shelfstream/internal/demo"
 )
 
 // ShopConfig says what the shop reads. Required: DB.
 type ShopConfig struct {
 	// DB is the shop's database, whose tables product and product_image the sink writes.
 	DB *sql.DB
+	// Orders takes orders; nil: nothing can be bought.
+	Orders *demo.Orders
 	// Listen is host:port. With Preferred, any free port of 127.0.0.1 is taken when that one is in use.
 	Listen    string
 	Preferred bool
 	Logger    *slog.Logger
 }
 
-type shop struct{ db *sql.DB }
+type shop struct {
+	db     *sql.DB
+	orders *demo.Orders
+}
 
 // following is how often an open page of the shop reads the database again.
 const following = 100 * time.Millisecond
@@ -32,12 +39,17 @@ func OpenShop(cfg ShopConfig) (*Server, error) {
 	if err != nil {
 		return nil, taken("the shop", cfg.Listen, "-shop", err)
 	}
-	s := &shop{db: cfg.DB}
+	s := &shop{db: cfg.DB, orders: cfg.Orders}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.shelfPage)
 	mux.HandleFunc("GET /live", s.shelfLive)
 	mux.HandleFunc("GET /wine/{no}", s.winePage)
 	mux.HandleFunc("GET /wine/{no}/live", s.wineLive)
+	if s.orders != nil {
+		mux.HandleFunc("POST /wine/{no}/buy", s.buy)
+		mux.HandleFunc("GET /order/{no}", s.orderPage)
+		mux.HandleFunc("GET /order/{no}/live", s.orderLive)
+	}
 	return &Server{site: mux, listener: l, log: logger(cfg.Logger)}, nil
 }
 
@@ -139,6 +151,7 @@ type wineData struct {
 	No     int64
 	Wine   *wine // nil: not there, or the shop is closed
 	Closed bool
+	Sells  bool
 }
 
 func (s *shop) wineData(ctx context.Context, no int64) (*wineData, int) {
@@ -149,7 +162,7 @@ func (s *shop) wineData(ctx context.Context, no int64) (*wineData, int) {
 	case err != nil:
 		return &wineData{No: no, Closed: true}, http.StatusServiceUnavailable
 	}
-	return &wineData{No: no, Wine: w}, http.StatusOK
+	return &wineData{No: no, Wine: w, Sells: s.orders != nil && w.Buyable()}, http.StatusOK
 }
 
 func (s *shop) winePage(w http.ResponseWriter, r *http.Request) {
