@@ -11,6 +11,7 @@ import (
 
 	"shelfstream/schemas"
 	"shelfstream/sink"
+	"shelfstream/sink/table"
 )
 
 // wide is the table of the peers' measurements.
@@ -40,13 +41,13 @@ func wideRow(i, version int64) []schemas.Value {
 }
 
 // plainUpserts is the limit: 1,000-row multi-row upserts on one connection, each its own transaction, the SQL made beforehand.
-func plainUpserts(b *testing.B, db *sql.DB, table string, n, version int64) time.Duration {
+func plainUpserts(b *testing.B, db *sql.DB, into string, n, version int64) time.Duration {
 	b.Helper()
 	var w writer
 	var stmts []string
 	for from := int64(0); from < n; from += 1000 {
 		var s []byte
-		s = append(s, "INSERT INTO "+table+" (id, sku, name, descr, price, stock, vat_code, updated_at, blocked) VALUES "...)
+		s = append(s, "INSERT INTO "+into+" (id, sku, name, descr, price, stock, vat_code, updated_at, blocked) VALUES "...)
 		for i := from; i < from+1000; i++ {
 			if i > from {
 				s = append(s, ',')
@@ -56,8 +57,8 @@ func plainUpserts(b *testing.B, db *sql.DB, table string, n, version int64) time
 				if j > 0 {
 					s = append(s, ',')
 				}
-				w.col = columnInfo{nullable: true, fsp: 6, class: classOther}
-				s, _ = w.append(s, v)
+				w.col = table.ColumnInfo{Nullable: true, FSP: 6, Class: table.ClassOther}
+				s, _ = w.Literal(s, v)
 			}
 			s = append(s, ')')
 		}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"shelfstream/internal/fault"
+	"shelfstream/sink/table"
 )
 
 // narrowSets are the character sets of old shops. What they do not have is looked for before it is sent: in a condition (of a key) it would be an error of the whole
@@ -23,19 +24,19 @@ func inLatin1(r rune) bool {
 }
 
 // checkSet says which character the column's character set does not have.
-func (w *writer) checkSet(b []byte) *unfit {
+func (w *writer) checkSet(b []byte) *table.Unfit {
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRune(b[i:])
-		if r != utf8.RuneError && !w.col.narrow(r) {
-			set, _, _ := strings.Cut(w.col.collation, "_")
-			return &unfit{
-				cause: fault.ProductCharset,
-				what:  fmt.Sprintf("has the character %q (%U), which the column's character set %s does not have", r, r, set),
-				fix:   fmt.Sprintf("ALTER TABLE %s CONVERT TO CHARACTER SET utf8mb4; or let a rule replace it", quoteName(w.col.table)),
+		if r != utf8.RuneError && !w.col.Narrow(r) {
+			set, _, _ := strings.Cut(w.col.Collation, "_")
+			return &table.Unfit{
+				Cause: fault.ProductCharset,
+				What:  fmt.Sprintf("has the character %q (%U), which the column's character set %s does not have", r, r, set),
+				Fix:   fmt.Sprintf("ALTER TABLE %s CONVERT TO CHARACTER SET utf8mb4; or let a rule replace it", quoteName(w.col.Table)),
 			}
 		}
 		i += n

@@ -4,171 +4,134 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"shelfstream/sink/table"
 )
-
-// class groups the data types of MySQL by how a value is written into them.
-type class uint8
-
-const (
-	classOther class = iota // enum, set, geometry …: the server judges
-	classInt
-	classDecimal
-	classFloat
-	classText
-	classBytes
-	classDate
-	classDatetime
-	classTime
-	classJSON
-	classUUID    // MariaDB's uuid
-	classBinUUID // binary(16)
-)
-
-// columnInfo is a column of an existing table, as information_schema tells it.
-type columnInfo struct {
-	table      string
-	name       string
-	dataType   string // "varchar"
-	columnType string // "varchar(40)"
-	class      class
-	nullable   bool
-	fed        bool // needs no value from us: has a default, takes null, is auto_increment or generated
-	generated  bool
-	auto       bool // auto_increment
-	unsigned   bool
-	length     int    // characters of a char or varchar; 0 no limit in characters
-	octets     int    // bytes of a text or binary type; 0 no limit worth checking
-	precision  int    // digits of a decimal or whole number
-	scale      int    // of those after the point
-	fsp        int    // digits of the second
-	min        int64  // of a whole number
-	max        uint64 // of a whole number
-	collation  string
-	narrow     func(rune) bool // whether the character set has a character; nil: it has all of them, or we do not know
-}
 
 var intBits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 
 // classify fills what follows from the data type.
-func (c *columnInfo) classify() {
-	switch c.dataType {
+func classify(c *table.ColumnInfo) {
+	switch c.DataType {
 	case "tinyint", "smallint", "mediumint", "int", "bigint":
-		c.class = classInt
-		bits := intBits[c.dataType]
-		if c.unsigned {
-			c.max = math.MaxUint64 >> (64 - bits)
+		c.Class = table.ClassInt
+		bits := intBits[c.DataType]
+		if c.Unsigned {
+			c.Max = math.MaxUint64 >> (64 - bits)
 		} else {
-			c.min, c.max = -1<<(bits-1), 1<<(bits-1)-1
+			c.Min, c.Max = -1<<(bits-1), 1<<(bits-1)-1
 		}
-		c.scale = 0
-		c.precision = len(fmt.Sprint(c.max))
+		c.Scale = 0
+		c.Precision = len(fmt.Sprint(c.Max))
 	case "year", "bit":
-		c.class = classOther
+		c.Class = table.ClassOther
 	case "decimal", "numeric":
-		c.class = classDecimal
+		c.Class = table.ClassDecimal
 	case "float", "double", "real":
-		c.class = classFloat
+		c.Class = table.ClassFloat
 	case "char", "varchar":
-		c.class = classText
-		c.octets = 0
+		c.Class = table.ClassText
+		c.Octets = 0
 	case "tinytext", "text", "mediumtext", "longtext":
 		// The length of these types is one of bytes, though information_schema shows it under characters too.
-		c.class, c.length = classText, 0
+		c.Class, c.Length = table.ClassText, 0
 	case "json":
-		c.class, c.length, c.octets = classJSON, 0, 0
+		c.Class, c.Length, c.Octets = table.ClassJSON, 0, 0
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
-		c.class, c.length = classBytes, 0
+		c.Class, c.Length = table.ClassBytes, 0
 	case "date":
-		c.class = classDate
+		c.Class = table.ClassDate
 	case "datetime", "timestamp":
-		c.class = classDatetime
+		c.Class = table.ClassDatetime
 	case "time":
-		c.class = classTime
+		c.Class = table.ClassTime
 	case "uuid":
-		c.class = classUUID
+		c.Class = table.ClassUUID
 	default:
-		c.class = classOther
+		c.Class = table.ClassOther
 	}
-	c.narrow = narrowSets[strings.SplitN(c.collation, "_", 2)[0]]
-	if c.octets > math.MaxInt32 {
-		c.octets = 0
+	c.Single = c.DataType == "float"
+	c.Folds, c.Padded = foldsText(c), !exactText(c)
+	c.Narrow = narrowSets[strings.SplitN(c.Collation, "_", 2)[0]]
+	if c.Octets > math.MaxInt32 {
+		c.Octets = 0
 	}
 }
 
 // exactText says whether the column tells all different texts apart: a binary collation that does not pad with spaces.
-func (c *columnInfo) exactText() bool {
+func exactText(c *table.ColumnInfo) bool {
 	switch {
-	case c.class != classText || c.collation == "" || c.collation == "binary":
+	case c.Class != table.ClassText || c.Collation == "" || c.Collation == "binary":
 		return true
-	case strings.HasPrefix(c.collation, "utf8mb4_0900_bin"), strings.HasSuffix(c.collation, "_nopad_bin"):
+	case strings.HasPrefix(c.Collation, "utf8mb4_0900_bin"), strings.HasSuffix(c.Collation, "_nopad_bin"):
 		return true
 	}
 	return false
 }
 
 // foldsText says whether different letters may count as equal.
-func (c *columnInfo) foldsText() bool {
-	return c.class == classText && c.collation != "" && c.collation != "binary" && !strings.HasSuffix(c.collation, "_bin")
+func foldsText(c *table.ColumnInfo) bool {
+	return c.Class == table.ClassText && c.Collation != "" && c.Collation != "binary" && !strings.HasSuffix(c.Collation, "_bin")
 }
 
 // holds says the range of the column for people.
-func (c *columnInfo) holds() string {
-	switch c.class {
-	case classInt:
-		return fmt.Sprintf("%d to %d", c.min, c.max)
-	case classDecimal:
+func holds(c *table.ColumnInfo) string {
+	switch c.Class {
+	case table.ClassInt:
+		return fmt.Sprintf("%d to %d", c.Min, c.Max)
+	case table.ClassDecimal:
 		sign := ""
-		if c.unsigned {
+		if c.Unsigned {
 			sign = ", none below zero"
 		}
-		return fmt.Sprintf("%d digits before the point and %d after it%s", c.precision-c.scale, c.scale, sign)
-	case classTime:
+		return fmt.Sprintf("%d digits before the point and %d after it%s", c.Precision-c.Scale, c.Scale, sign)
+	case table.ClassTime:
 		return "-838:59:59 to 838:59:59"
-	case classOther, classFloat, classText, classBytes, classDate, classDatetime, classJSON, classUUID, classBinUUID:
+	case table.ClassOther, table.ClassBool, table.ClassFloat, table.ClassText, table.ClassBytes, table.ClassDate, table.ClassDatetime, table.ClassJSON, table.ClassUUID, table.ClassBinUUID:
 	}
-	if c.unsigned {
+	if c.Unsigned {
 		return "none below zero"
 	}
 	return "less"
 }
 
 // alter is the statement that gives the column another type; nullness "" keeps it as it is.
-func (c *columnInfo) alter(columnType, nullness string) string {
+func alter(c *table.ColumnInfo, columnType, nullness string) string {
 	if nullness == "" {
 		nullness = "NOT NULL"
-		if c.nullable {
+		if c.Nullable {
 			nullness = "NULL"
 		}
 	}
-	if c.class == classText && c.collation != "" && (strings.Contains(columnType, "char") || strings.Contains(columnType, "text")) {
-		columnType += " COLLATE " + c.collation // MODIFY would go back to the table's
+	if c.Class == table.ClassText && c.Collation != "" && (strings.Contains(columnType, "char") || strings.Contains(columnType, "text")) {
+		columnType += " COLLATE " + c.Collation // MODIFY would go back to the table's
 	}
-	return fmt.Sprintf("ALTER TABLE %s MODIFY %s %s %s;", quoteName(c.table), quoteName(c.name), columnType, nullness)
+	return fmt.Sprintf("ALTER TABLE %s MODIFY %s %s %s;", quoteName(c.Table), quoteName(c.Name), columnType, nullness)
 }
 
-func (c *columnInfo) alterLength(n int) string {
+func alterLength(c *table.ColumnInfo, n int) string {
 	if n <= 4000 {
-		return c.alter(fmt.Sprintf("varchar(%d)", max(n, 2*c.length)), "")
+		return alter(c, fmt.Sprintf("varchar(%d)", max(n, 2*c.Length)), "")
 	}
-	return c.alter("longtext", "")
+	return alter(c, "longtext", "")
 }
 
 // alterWider is for a number out of range.
-func (c *columnInfo) alterWider() string {
-	if c.class == classDecimal {
-		return c.alter(fmt.Sprintf("decimal(%d,%d)", min(65, c.precision+10), c.scale), "")
+func alterWider(c *table.ColumnInfo) string {
+	if c.Class == table.ClassDecimal {
+		return alter(c, fmt.Sprintf("decimal(%d,%d)", min(65, c.Precision+10), c.Scale), "")
 	}
-	if c.class == classTime {
+	if c.Class == table.ClassTime {
 		return "correct it in the source, or let a rule set another value"
 	}
-	if c.class == classInt && c.dataType != "bigint" || c.unsigned {
-		return c.alter("bigint", "")
+	if c.Class == table.ClassInt && c.DataType != "bigint" || c.Unsigned {
+		return alter(c, "bigint", "")
 	}
-	return c.alter("decimal(38,0)", "")
+	return alter(c, "decimal(38,0)", "")
 }
 
 // alterScale is for digits after the point.
-func (c *columnInfo) alterScale(scale int) string {
+func alterScale(c *table.ColumnInfo, scale int) string {
 	scale = min(scale, 30)
-	return c.alter(fmt.Sprintf("decimal(%d,%d)", min(65, c.precision-c.scale+scale), scale), "")
+	return alter(c, fmt.Sprintf("decimal(%d,%d)", min(65, c.Precision-c.Scale+scale), scale), "")
 }

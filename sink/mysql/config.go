@@ -1,13 +1,12 @@
 package mysql
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	driver "github.com/go-sql-driver/mysql"
 
 	"shelfstream/internal/fault"
+	"shelfstream/sink/table"
 )
 
 // Config is the section "mysql" of a sink.
@@ -22,113 +21,29 @@ type Config struct {
 	Workers int `yaml:"workers" doc:"Connections that write at once; the number of partitions, at most 4, if left out."`
 }
 
-// TableConfig says what one table is made of.
-type TableConfig struct {
-	From             string                  `yaml:"from" required:"true" doc:"A view (product), or a list in it (product.images)."`
-	Columns          map[string]ColumnConfig `yaml:"columns" doc:"The table's column: the view's field, or {from: field, write: create} for one that the shop's editors own. All fields under their own names if no column has a field here."`
-	Key              []string                `yaml:"key" doc:"The table's key columns; the view's key if left out, for a list the view's key and position."`
-	Create           bool                    `yaml:"create" doc:"Make the table, and columns that are missing in it."`
-	Delete           string                  `yaml:"delete" enum:"delete,soft" doc:"What happens to the row of a product that is gone: delete (the default), or soft, which marks it in soft_delete_column."`
-	SoftDeleteColumn string                  `yaml:"soft_delete_column" doc:"Column that marks a deleted row: a number (1 = deleted) or a datetime (when); 'deleted' if left out."`
-	Infinity         string                  `yaml:"infinity" enum:"park,null" doc:"What becomes of infinite dates, NaN and infinite numbers: park the product (the default), or write null."`
-	Unfit            string                  `yaml:"unfit" enum:"fault,park" doc:"What a column means that is too small for some values of its field: fault, it must be altered first (the default); park, products that do not fit are parked one by one."`
-	Round            []string                `yaml:"round" doc:"Columns that may lose digits after the point or parts of a second; numbers are rounded half away from zero, as MySQL does."`
-	KeepOthers       bool                    `yaml:"keep_others" doc:"The table also holds rows of others, which stay: comparing all keys (replay -prune) removes no row whose key the view never had, and names none."`
-}
-
-const (
-	deleteSoft  = "soft"
-	unfitPark   = "park"
-	infNull     = "null"
-	positionCol = "position"
+// TableConfig and ColumnConfig are as for every database.
+type (
+	TableConfig  = table.TableConfig
+	ColumnConfig = table.ColumnConfig
 )
+
+func (c *Config) tables() *table.Config {
+	return &table.Config{Section: "mysql", Tables: c.Tables, MaxRows: c.MaxRows, Workers: c.Workers}
+}
 
 // Validate returns every fault in the section that can be seen without a connection. Where is "mysql.tables.product".
 func (c *Config) Validate() fault.List {
 	var l fault.List
-	bad := func(where, what, fix string) {
-		l.Add(&fault.Fault{Class: fault.Config, Where: "mysql" + where, What: what, Fix: fix})
-	}
 	if d, err := driver.ParseDSN(c.DSN); err != nil {
 		l.Add(&fault.Fault{Class: fault.Config, Where: "mysql.dsn", What: "is no address of a MySQL database", Fix: "write user:password@tcp(host:3306)/database", Err: err})
 	} else if d.DBName == "" {
-		bad(".dsn", "names no database", "add /database after the host")
+		l.Add(&fault.Fault{Class: fault.Config, Where: "mysql.dsn", What: "names no database", Fix: "add /database after the host"})
 	}
-	if c.MaxRows < 0 || c.Workers < 0 {
-		bad("", "max_rows and workers cannot be negative", "leave them out")
-	}
-	roots := map[string]string{}
-	for _, name := range sortedNames(c.Tables) {
-		t := c.Tables[name]
-		where := ".tables." + name
-		if len(strings.Split(t.From, ".")) > 2 || strings.Trim(t.From, ".") != t.From || t.From == "" {
-			bad(where+".from", fmt.Sprintf("%q is neither a view nor a list in one", t.From), "write the name of a view (product), or of a list in it (product.images)")
-		}
-		if t.Delete != "" && t.Delete != "delete" && t.Delete != deleteSoft {
-			bad(where+".delete", fmt.Sprintf("%q is not possible", t.Delete), "write delete or soft")
-		}
-		if t.Infinity != "" && t.Infinity != unfitPark && t.Infinity != infNull {
-			bad(where+".infinity", fmt.Sprintf("%q is not possible", t.Infinity), "write park or null")
-		}
-		if t.Unfit != "" && t.Unfit != "fault" && t.Unfit != unfitPark {
-			bad(where+".unfit", fmt.Sprintf("%q is not possible", t.Unfit), "write fault or park")
-		}
-		if t.list() != "" && t.soft() {
-			bad(where+".delete", "rows of a list cannot be deleted softly, since an element has no life of its own", "remove delete: soft, or give the list's table no 'delete'")
-		}
-		if t.SoftDeleteColumn != "" && !t.soft() {
-			bad(where+".soft_delete_column", "has no effect without delete: soft", "add delete: soft")
-		}
-		for _, name := range sortedNames(t.Columns) {
-			t.Columns[name].validate(func(what, fix string) { bad(where+".columns."+name, what, fix) })
-		}
-		if t.list() == "" {
-			if first := roots[t.view()]; first != "" && t.KeepOthers != c.Tables[first].KeepOthers {
-				bad(where+".keep_others", fmt.Sprintf("differs from table %s, which is made of the same view", first), "set it for both or for none")
-			}
-			roots[t.view()] = name
-		}
-		if strings.HasPrefix(name, "shelfstream_") {
-			bad(where, "table names that start with shelfstream_ are Shelfstream's own", "choose another name")
-		}
-	}
-	return l
+	return append(l, c.tables().Validate()...)
 }
-
-func (t TableConfig) view() string { v, _, _ := strings.Cut(t.From, "."); return v }
-func (t TableConfig) list() string { _, l, _ := strings.Cut(t.From, "."); return l }
-func (t TableConfig) soft() bool   { return t.Delete == deleteSoft }
-func (t TableConfig) softColumn() string {
-	if !t.soft() {
-		return ""
-	}
-	if t.SoftDeleteColumn == "" {
-		return "deleted"
-	}
-	return t.SoftDeleteColumn
-}
-func (t TableConfig) rounds(column string) bool { return slices.Contains(t.Round, column) }
 
 // Views names the views the tables are made of, each once, sorted.
-func (c *Config) Views() []string {
-	var v []string
-	for _, t := range c.Tables {
-		if !slices.Contains(v, t.view()) {
-			v = append(v, t.view())
-		}
-	}
-	slices.Sort(v)
-	return v
-}
-
-func sortedNames[T any](m map[string]T) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+func (c *Config) Views() []string { return c.tables().Views() }
 
 // quoteName quotes an identifier.
 func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"strings"
@@ -105,14 +104,4 @@ func setLevel(ctx context.Context, e driver.ExecerContext) error {
 		_, err = e.ExecContext(ctx, "SET SESSION transaction_isolation = @shelfstream_level", nil)
 	}
 	return err
-}
-
-// serverFacts are read once.
-func serverFacts(ctx context.Context, db *sql.DB) (d dialect, maxPacket int, err error) {
-	var version string
-	var packet int64
-	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@max_allowed_packet").Scan(&version, &packet); err != nil {
-		return d, 0, err
-	}
-	return dialect{maria: strings.Contains(strings.ToLower(version), "mariadb"), version: version}, int(packet), nil
 }

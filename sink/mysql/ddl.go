@@ -2,21 +2,19 @@ package mysql
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+	"sync/atomic"
 
 	"shelfstream/schemas"
+	"shelfstream/sink/table"
 )
 
-// dialect is what differs between the two servers.
-type dialect struct {
-	maria   bool
-	version string
-}
+// flavor is which of the two servers it is.
+type flavor struct{ maria atomic.Bool }
 
 // exact is the collation that tells all different texts apart, also 'a' and 'a '. utf8mb4_bin would not: it pads with spaces.
-func (d dialect) exact() string {
-	if d.maria {
+func (d *flavor) exact() string {
+	if d.maria.Load() {
 		return "utf8mb4_nopad_bin"
 	}
 	return "utf8mb4_0900_bin"
@@ -93,17 +91,17 @@ func isCharacter(columnType string) bool {
 }
 
 // columnTypes are the types of a created table's columns. They differ from columnType where all together would not fit a row or an index.
-func (p *tablePlan) columnTypes() []string {
-	types, size, keys := make([]string, len(p.columns)), make([]int, len(p.columns)), 0
+func columnTypes(columns []table.NewColumn) []string {
+	types, size, keys := make([]string, len(columns)), make([]int, len(columns)), 0
 	total := 0
-	for i := range p.columns {
-		c := &p.columns[i]
-		types[i] = columnType(c.typ, c.key)
+	for i := range columns {
+		c := &columns[i]
+		types[i] = columnType(c.Type, c.Key)
 		var n int
 		if _, err := fmt.Sscanf(types[i], "varchar(%d)", &n); err == nil {
 			size[i] = 4 * n
 			total += size[i]
-			if c.key {
+			if c.Key {
 				keys++
 			}
 		}
@@ -111,7 +109,7 @@ func (p *tablePlan) columnTypes() []string {
 	for total > maxRow {
 		widest := -1
 		for i := range size {
-			if !p.columns[i].key && (widest < 0 || size[i] > size[widest]) {
+			if !columns[i].Key && (widest < 0 || size[i] > size[widest]) {
 				widest = i
 			}
 		}
@@ -121,59 +119,60 @@ func (p *tablePlan) columnTypes() []string {
 		total -= size[widest]
 		types[widest], size[widest] = "text", 0
 	}
-	for i := range p.columns {
-		if keys > 2 && p.columns[i].key && types[i] == columnType(schemas.Type{Kind: schemas.KindText}, true) {
+	for i := range columns {
+		if keys > 2 && columns[i].Key && types[i] == columnType(schemas.Type{Kind: schemas.KindText}, true) {
 			types[i] = fmt.Sprintf("varchar(%d)", indexableSmall)
 		}
 	}
 	return types
 }
 
-// columnDDL is one column of CREATE TABLE or ADD COLUMN. Only key columns are NOT NULL: rules may leave any other field unset one day.
-func (p *tablePlan) columnDDL(c *columnPlan, t string, d dialect) string {
-	if c.origin == fromLiving {
-		return quoteName(c.name) + " tinyint(1) NOT NULL DEFAULT 0"
+// columnDDL is one column of CREATE TABLE or ADD COLUMN.
+func (d *flavor) columnDDL(c *table.NewColumn, t string) string {
+	if c.Mark {
+		return quoteName(c.Name) + " tinyint(1) NOT NULL DEFAULT 0"
 	}
-	s := quoteName(c.name) + " " + t
+	s := quoteName(c.Name) + " " + t
 	if isCharacter(t) {
 		s += " CHARACTER SET utf8mb4 COLLATE " + d.exact()
 	}
-	if c.key {
+	if c.Key {
 		return s + " NOT NULL"
 	}
 	return s + " NULL"
 }
 
-// createTable is the statement that makes the table.
-func (p *tablePlan) createTable(d dialect) string {
+// create is the statement that makes the table.
+func (d *flavor) create(n *table.NewTable) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (\n", quoteName(p.name))
-	types := p.columnTypes()
-	order := slices.Clone(p.key)
-	for i := range p.columns {
-		if !p.columns[i].key {
-			order = append(order, i)
-		}
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s (\n", quoteName(n.Name))
+	types := columnTypes(n.Columns)
+	for i := range n.Columns {
+		fmt.Fprintf(&b, "  %s,\n", d.columnDDL(&n.Columns[i], types[i]))
 	}
-	for _, i := range order {
-		fmt.Fprintf(&b, "  %s,\n", p.columnDDL(&p.columns[i], types[i], d))
-	}
-	fmt.Fprintf(&b, "  PRIMARY KEY (%s)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s;", quoteNames(p.names(p.keyParentFirst())), d.exact())
+	fmt.Fprintf(&b, "  PRIMARY KEY (%s)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s;", quoteNames(n.Key), d.exact())
 	return b.String()
 }
 
-// keyParentFirst is the key with the product's columns in front, so that the rows of one product lie together.
-func (p *tablePlan) keyParentFirst() []int {
-	out := slices.Clone(p.parent)
-	for _, i := range p.key {
-		if !slices.Contains(out, i) {
-			out = append(out, i)
-		}
-	}
-	return out
+// add is the statement that adds one column.
+func (d *flavor) add(name string, c *table.NewColumn) string {
+	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s;", quoteName(name), d.columnDDL(c, columnType(c.Type, c.Key)))
 }
 
-// addColumn is the statement that adds one column.
-func (p *tablePlan) addColumn(c *columnPlan, d dialect) string {
-	return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s;", quoteName(p.name), p.columnDDL(c, columnType(c.typ, c.key), d))
+// keyUnfit finds collations that take different keys for the same.
+func (d *flavor) keyUnfit(c *table.ColumnInfo) (what, fix string) {
+	if !c.Folds {
+		return "", ""
+	}
+	exact := *c
+	exact.Collation = d.exact()
+	return fmt.Sprintf("belongs to the key, and its collation %s takes different keys for the same ('A' and 'a', 'å' and 'a')", c.Collation), alter(&exact, c.Type, "")
+}
+
+func longestSymbol(t schemas.Type) int {
+	n := 0
+	for _, s := range t.Symbols {
+		n = max(n, len([]rune(s)))
+	}
+	return n
 }

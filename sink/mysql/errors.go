@@ -9,6 +9,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/sink"
+	"shelfstream/sink/table"
 )
 
 // Error numbers of MySQL and MariaDB (both servers' error message references).
@@ -89,12 +90,31 @@ func isData(err error) bool {
 	return false
 }
 
-// isConflict says whether err comes from a unique index: ours is the error that the guard of an upsert raises (see update).
-func isConflict(err error) bool { n := number(err); return n == errDupEntry || n == errBadNull }
+// kind classifies an error. That from a unique index is ours too: the error that the guard of an upsert raises.
+func kind(err error) table.ErrorKind {
+	switch n := number(err); {
+	case n == errPacket:
+		return table.ErrData
+	case brokenConn(err):
+		return table.ErrBroken
+	case n == errBadNull && strings.Contains(err.Error(), "next_offset"):
+		return table.ErrFenced
+	case n == errBadNull || n == errDupEntry:
+		return table.ErrUnique
+	case isData(err):
+		return table.ErrData
+	case n == errTableDenied || n == errDBDenied:
+		return table.ErrPrivilege
+	case n == errNoTable || n == errNoColumn:
+		return table.ErrNoTable
+	case n == errDupColumn:
+		return table.ErrThere
+	}
+	return table.ErrOther
+}
 
-// recordFault tells a person why the server refused one product.
-func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
-	f := &fault.Fault{Class: fault.Runtime, Cause: fault.ProductRefused, Where: fmt.Sprintf("sink %s: %s %s", sinkName, p.view.Name, key), What: "the database refuses it", Err: err}
+// refusal tells a person why the server refused one record.
+func refusal(f *fault.Fault, err error) {
 	switch number(err) {
 	case errForeignKey:
 		f.Cause, f.What, f.Fix = fault.ProductRefers, "it refers to a row that the database does not have", "it is tried again by itself; add the row it refers to, or drop the foreign key"
@@ -110,10 +130,7 @@ func recordFault(sinkName, key string, p *viewPlan, err error) *fault.Fault {
 		f.Cause, f.What, f.Fix = fault.ProductPacket, "it is larger than the server takes in one packet", "SET GLOBAL max_allowed_packet = 268435456;"
 	case errBadDate:
 		f.Cause, f.Fix = fault.ProductUnfit, "correct the date in the source, or let a rule set another value"
-	default:
-		f.Fix = "correct the value in the source or in a rule"
 	}
-	return f
 }
 
 // environment turns an error of the server into a fault that says who has to act; other errors (a lost connection, a deadlock) stay as they are.

@@ -5,6 +5,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -242,9 +243,8 @@ func TestReplay(t *testing.T) {
 // sent ends by itself, and what it sends later changes nothing.
 func TestStoppedOwner(t *testing.T) {
 	dsn, db := database(t, suiteDDL)
-	cfg := Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}
-	tg := target(t, cfg, sinktest.View())
-	old := open(t, tg, sinktest.View(), 0).(*session)
+	tg, p := spied(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	old := open(t, tg, sinktest.View(), 0)
 	put := func(s sink.Session, n int64) error {
 		_, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{sinktest.Record(n, 1, "x", n)}, Next: n + 1})
 		return err
@@ -253,15 +253,19 @@ func TestStoppedOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The old owner's next transaction, made but not sent yet.
-	stale := append([]byte("START TRANSACTION;"), old.appendFence(nil, 2)...)
-	stale = append(stale, "; INSERT INTO product VALUES (1, 'stale', 1) ON DUPLICATE KEY UPDATE name = VALUES(name), counter = VALUES(counter); COMMIT"...)
+	p.before = func() error { return driver.ErrBadConn }
+	if err := put(old, 1); err == nil {
+		t.Fatal("nothing was held up")
+	}
+	p.before = nil
+	stale := p.packet
 	// While the fence's row is locked by a transaction under way, a take-over waits for it, and then has its place.
-	conn, err := tg.db.Conn(t.Context())
+	conn, err := p.pool.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	if err := exec(t.Context(), conn, append([]byte("START TRANSACTION;"), old.appendFence(nil, 1)...)); err != nil {
+	defer conn.Release(true)
+	if err := conn.Exec(t.Context(), []byte("START TRANSACTION; UPDATE shelfstream_offsets SET owner = 'busy'")); err != nil {
 		t.Fatal(err)
 	}
 	opened := make(chan sink.Session, 1)
@@ -280,7 +284,7 @@ func TestStoppedOwner(t *testing.T) {
 		t.Fatal("the partition was taken over in the middle of a transaction of its owner")
 	default:
 	}
-	if err := exec(t.Context(), conn, []byte("COMMIT")); err != nil {
+	if err := conn.Exec(t.Context(), []byte("COMMIT")); err != nil {
 		t.Fatal(err)
 	}
 	mine := <-opened
@@ -288,10 +292,12 @@ func TestStoppedOwner(t *testing.T) {
 	if err := put(mine, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := exec(t.Context(), conn, stale); number(err) != errBadNull {
+	if err := conn.Exec(t.Context(), stale); number(err) != errBadNull {
 		t.Errorf("the old owner's packet: %v", err)
 	}
-	rollback(t.Context(), conn, err)
+	if err := conn.Exec(t.Context(), []byte("ROLLBACK")); err != nil {
+		t.Fatal(err)
+	}
 	if err := put(old, 1); !errors.Is(err, sink.ErrLost) {
 		t.Errorf("Apply of the old owner: %v", err)
 	}
@@ -301,21 +307,23 @@ func TestStoppedOwner(t *testing.T) {
 // A packet that a broken connection left behind is executed after its batch was sent again and later ones were applied: it changes nothing.
 func TestLatePacket(t *testing.T) {
 	dsn, db := database(t, suiteDDL)
-	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-	s := open(t, tg, sinktest.View(), 0).(*session)
-	late := append([]byte("START TRANSACTION;"), s.appendFence(nil, 1)...)
-	late = append(late, "; REPLACE INTO product VALUES (1, 'late', 0); COMMIT"...)
+	tg, p := spied(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	s := open(t, tg, sinktest.View(), 0)
+	var late []byte
 	for n := range int64(2) {
 		if _, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{sinktest.Record(n, 1, "x", n)}, Next: n + 1}); err != nil {
 			t.Fatal(err)
 		}
+		if n == 0 {
+			late = p.packet
+		}
 	}
-	conn, err := tg.db.Conn(t.Context())
+	conn, err := p.pool.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	if err := exec(t.Context(), conn, late); number(err) != errBadNull {
+	defer conn.Release(true)
+	if err := conn.Exec(t.Context(), late); number(err) != errBadNull {
 		t.Errorf("the late packet: %v", err)
 	}
 	same(t, rows(t, db, "SELECT no, name, counter FROM product"), "1|x|1")
@@ -324,18 +332,17 @@ func TestLatePacket(t *testing.T) {
 // The answer to COMMIT is lost: the same batch again is taken for what it is, also the records it parked.
 func TestLostAnswer(t *testing.T) {
 	dsn, db := database(t, suiteDDL)
-	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-	s := open(t, tg, sinktest.View(), 0).(*session)
+	tg, p := spied(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	s := open(t, tg, sinktest.View(), 0)
 	b := &sink.Batch{Records: []sink.Record{sinktest.Record(0, 1, "x", 1), sinktest.Record(1, 2, strings.Repeat("y", 41), 1)}, Next: 2}
-	before := s.place
-	if _, err := s.Apply(t.Context(), b); err != nil {
-		t.Fatal(err)
+	p.after = driver.ErrBadConn
+	if _, err := s.Apply(t.Context(), b); err == nil {
+		t.Fatal("the answer was not lost")
 	}
-	s.place = before // as if the answer had not come
-	s.held = map[sink.KeyHash]struct{}{}
+	p.after = nil
 	parked, err := s.Apply(t.Context(), b)
-	if err != nil || len(parked) != 1 || parked[0].Offset != 1 || s.Held() != 1 || s.Place().Next != 2 {
-		t.Fatalf("parked %+v, held %d, place %+v, %v", parked, s.Held(), s.Place(), err)
+	if err != nil || len(parked) != 1 || parked[0].Offset != 1 || s.(sink.Retrier).Held() != 1 || s.Place().Next != 2 {
+		t.Fatalf("parked %+v, held %d, place %+v, %v", parked, s.(sink.Retrier).Held(), s.Place(), err)
 	}
 	same(t, rows(t, db, "SELECT no, counter FROM product"), "1|1")
 	same(t, rows(t, db, "SELECT attempts FROM shelfstream_parked"), "1")

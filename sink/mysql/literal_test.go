@@ -6,24 +6,27 @@ import (
 	"testing"
 
 	"shelfstream/schemas"
+	"shelfstream/sink/table"
 )
 
-func column(dataType, columnType string, change ...func(*columnInfo)) columnInfo {
-	c := columnInfo{table: "t", name: "c", dataType: dataType, columnType: columnType, nullable: true, unsigned: strings.Contains(columnType, "unsigned")}
+func column(dataType, columnType string, change ...func(*table.ColumnInfo)) table.ColumnInfo {
+	c := table.ColumnInfo{Table: "t", Name: "c", DataType: dataType, Type: columnType, Nullable: true, Unsigned: strings.Contains(columnType, "unsigned")}
 	for _, f := range change {
 		f(&c)
 	}
-	c.classify()
+	classify(&c)
 	return c
 }
 
 func TestLiterals(t *testing.T) {
-	length := func(n int) func(*columnInfo) {
-		return func(c *columnInfo) { c.length, c.octets = n, 4*n }
+	length := func(n int) func(*table.ColumnInfo) {
+		return func(c *table.ColumnInfo) { c.Length, c.Octets = n, 4*n }
 	}
-	digits := func(p, s int) func(*columnInfo) { return func(c *columnInfo) { c.precision, c.scale = p, s } }
-	fsp := func(n int) func(*columnInfo) { return func(c *columnInfo) { c.fsp = n } }
-	notNull := func(c *columnInfo) { c.nullable = false }
+	digits := func(p, s int) func(*table.ColumnInfo) {
+		return func(c *table.ColumnInfo) { c.Precision, c.Scale = p, s }
+	}
+	fsp := func(n int) func(*table.ColumnInfo) { return func(c *table.ColumnInfo) { c.FSP = n } }
+	notNull := func(c *table.ColumnInfo) { c.Nullable = false }
 	big, err := schemas.ParseDecimal("123456789012345678901234567890.5")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +34,7 @@ func TestLiterals(t *testing.T) {
 	uuid := schemas.Value{Kind: schemas.KindUUID, Bytes: []byte("0123456789abcdef")}
 	day := func(y int64, m, d int) schemas.Value { return schemas.Date(schemas.DaysFromCivil(y, m, d)) }
 	for _, c := range []struct {
-		col  columnInfo
+		col  table.ColumnInfo
 		v    schemas.Value
 		want string // a literal, or "!" and a part of the reason
 	}{
@@ -58,9 +61,9 @@ func TestLiterals(t *testing.T) {
 		{column("varchar", "varchar(3)", length(3)), schemas.Text("åøæ"), "'åøæ'"},
 		{column("varchar", "varchar(3)", length(3)), schemas.Text("åøæx"), "!has 4 characters, and the column (varchar(3)) holds 3"},
 		{column("text", "text", length(65535)), schemas.Text(`it's a \ "test"`), `'it\'s a \\ "test"'`},
-		{column("text", "tinytext", func(c *columnInfo) { c.octets = 255 }), schemas.Text(strings.Repeat("å", 128)), "!has 256 bytes"},
+		{column("text", "tinytext", func(c *table.ColumnInfo) { c.Octets = 255 }), schemas.Text(strings.Repeat("å", 128)), "!has 256 bytes"},
 		{column("varchar", "varchar(3)", length(3)), schemas.Int(1234), "!has 4 characters"},
-		{column("varbinary", "varbinary(2)", func(c *columnInfo) { c.octets = 2 }), schemas.Value{Kind: schemas.KindBytes, Bytes: []byte("a'")}, `_binary'a\''`},
+		{column("varbinary", "varbinary(2)", func(c *table.ColumnInfo) { c.Octets = 2 }), schemas.Value{Kind: schemas.KindBytes, Bytes: []byte("a'")}, `_binary'a\''`},
 		{column("date", "date"), day(2024, 2, 29), "'2024-02-29'"},
 		{column("date", "date"), day(1, 1, 1), "'0001-01-01'"},
 		{column("date", "date"), day(0, 12, 31), "!calendar"},
@@ -79,35 +82,35 @@ func TestLiterals(t *testing.T) {
 		{column("json", "json"), schemas.Value{Kind: schemas.KindArray, List: []schemas.Value{schemas.Int(1), schemas.Null, schemas.Text("a\"'")}}, `'[1,null,"a\\"\'"]'`},
 	} {
 		elem := schemas.Type{Kind: schemas.KindText}
-		w := writer{col: c.col, typ: schemas.Type{Kind: schemas.KindArray, Elem: &elem}}
-		got, u := w.append(nil, c.v)
+		w := writer{col: c.col, o: table.WriterOptions{Type: schemas.Type{Kind: schemas.KindArray, Elem: &elem}}}
+		got, u := w.Literal(nil, c.v)
 		if reason, bad := strings.CutPrefix(c.want, "!"); bad {
-			if u == nil || !strings.Contains(u.what, reason) || u.fix == "" {
-				t.Errorf("%s into %s: %s, %+v; want a refusal with %q", c.v, c.col.columnType, got, u, reason)
+			if u == nil || !strings.Contains(u.What, reason) || u.Fix == "" {
+				t.Errorf("%s into %s: %s, %+v; want a refusal with %q", c.v, c.col.Type, got, u, reason)
 			}
 		} else if u != nil || string(got) != c.want {
-			t.Errorf("%s into %s: %s, %+v; want %s", c.v, c.col.columnType, got, u, c.want)
+			t.Errorf("%s into %s: %s, %+v; want %s", c.v, c.col.Type, got, u, c.want)
 		}
 	}
-	w := writer{col: column("date", "date"), null: true}
-	if got, u := w.append(nil, schemas.Date(schemas.DateInfinity)); u != nil || string(got) != "NULL" {
+	w := writer{col: column("date", "date"), o: table.WriterOptions{Null: true}}
+	if got, u := w.Literal(nil, schemas.Date(schemas.DateInfinity)); u != nil || string(got) != "NULL" {
 		t.Errorf("infinity: null gives %s %+v", got, u)
 	}
-	w = writer{col: column("datetime", "datetime"), round: true}
-	if got, u := w.append(nil, schemas.Timestamp(1_999_999)); u != nil || string(got) != "'1970-01-01 00:00:01'" {
+	w = writer{col: column("datetime", "datetime"), o: table.WriterOptions{Round: true}}
+	if got, u := w.Literal(nil, schemas.Timestamp(1_999_999)); u != nil || string(got) != "'1970-01-01 00:00:01'" {
 		t.Errorf("round gives %s %+v", got, u)
 	}
 }
 
 func BenchmarkRow(b *testing.B) {
 	row := []schemas.Value{schemas.Int(4711), schemas.Text("SKU-000004711"), schemas.Text("Artikel 4711 Größe 11"), schemas.Dec(123456, 2), schemas.TimestampTZ(1_767_225_600_000_000)}
-	w := writer{col: columnInfo{nullable: true, fsp: 6, class: classOther}}
+	w := writer{col: table.ColumnInfo{Nullable: true, FSP: 6, Class: table.ClassOther}}
 	buf := make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = buf[:0]
 		for _, v := range row {
-			buf, _ = w.append(buf, v)
+			buf, _ = w.Literal(buf, v)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"shelfstream/schemas"
+	"shelfstream/sink/table"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 	lastDay  = 2932896
 )
 
-func (w *writer) appendDate(dst []byte, days int64) ([]byte, *unfit) {
+func (w *writer) appendDate(dst []byte, days int64) ([]byte, *table.Unfit) {
 	if days == schemas.DateInfinity || days == schemas.DateNegInfinity {
 		return w.special(dst, "an infinite date")
 	}
@@ -32,8 +33,8 @@ func (w *writer) appendDate(dst []byte, days int64) ([]byte, *unfit) {
 	return append(dst, '\''), nil
 }
 
-func (w *writer) calendar(v schemas.Value) *unfit {
-	return &unfit{what: "is " + v.String() + ", and MySQL's calendar goes from 0001-01-01 to 9999-12-31", fix: "correct it in the source, or let a rule set another value"}
+func (w *writer) calendar(v schemas.Value) *table.Unfit {
+	return &table.Unfit{What: "is " + v.String() + ", and MySQL's calendar goes from 0001-01-01 to 9999-12-31", Fix: "correct it in the source, or let a rule set another value"}
 }
 
 func appendDay(dst []byte, days int64) []byte {
@@ -70,14 +71,14 @@ func appendClock(dst []byte, micros int64) []byte {
 // tick is the smallest step of the column's seconds, in microseconds.
 func (w *writer) tick() int64 {
 	t := int64(microsPerSecond)
-	for range w.col.fsp {
+	for range w.col.FSP {
 		t /= 10
 	}
 	return t
 }
 
-func (w *writer) appendTime(dst []byte, micros int64) ([]byte, *unfit) {
-	if w.col.class == classTime && micros%w.tick() != 0 && !w.round {
+func (w *writer) appendTime(dst []byte, micros int64) ([]byte, *table.Unfit) {
+	if w.col.Class == table.ClassTime && micros%w.tick() != 0 && !w.o.Round {
 		return dst, w.parts(schemas.Value{Kind: schemas.KindTime, Int: micros}, "time(6)")
 	}
 	dst = append(dst, '\'')
@@ -92,14 +93,14 @@ func (w *writer) appendTime(dst []byte, micros int64) ([]byte, *unfit) {
 	return append(dst, '\''), nil
 }
 
-func (w *writer) parts(v schemas.Value, wider string) *unfit {
-	return &unfit{
-		what: fmt.Sprintf("is %s, and the column (%s) holds %d digits of the second", v.String(), w.col.columnType, w.col.fsp),
-		fix:  w.col.alter(wider, "") + " or list the column under 'round'",
+func (w *writer) parts(v schemas.Value, wider string) *table.Unfit {
+	return &table.Unfit{
+		What: fmt.Sprintf("is %s, and the column (%s) holds %d digits of the second", v.String(), w.col.Type, w.col.FSP),
+		Fix:  alter(&w.col, wider, "") + " or list the column under 'round'",
 	}
 }
 
-func (w *writer) appendTimestamp(dst []byte, micros int64) ([]byte, *unfit) {
+func (w *writer) appendTimestamp(dst []byte, micros int64) ([]byte, *table.Unfit) {
 	if micros == schemas.TimestampInfinity || micros == schemas.TimestampNegInfinity {
 		return w.special(dst, "an infinite time")
 	}
@@ -110,9 +111,9 @@ func (w *writer) appendTimestamp(dst []byte, micros int64) ([]byte, *unfit) {
 	if days < firstDay || days > lastDay {
 		return dst, w.calendar(schemas.Timestamp(micros))
 	}
-	if w.col.class == classDatetime && rest%w.tick() != 0 {
-		if !w.round {
-			return dst, w.parts(schemas.Timestamp(micros), w.col.dataType+"(6)")
+	if w.col.Class == table.ClassDatetime && rest%w.tick() != 0 {
+		if !w.o.Round {
+			return dst, w.parts(schemas.Timestamp(micros), w.col.DataType+"(6)")
 		}
 		// Cut and not rounded: a rounded end of the year 9999 would have no form, and a time must not lie in the future by it.
 		rest -= rest % w.tick()

@@ -177,7 +177,7 @@ func lastDeadlock(t *testing.T, db *sql.DB) string {
 	var out []string
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(strings.TrimLeft(line, " 0123456789"), ": len") {
-			out = append(out, cut(line, 400))
+			out = append(out, line[:min(len(line), 400)])
 		}
 	}
 	return strings.Join(out, "")

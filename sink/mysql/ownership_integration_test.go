@@ -117,7 +117,7 @@ func TestOwnedSlugs(t *testing.T) {
 		"slug before key":  "id int AUTO_INCREMENT PRIMARY KEY, slug varchar(60) NOT NULL, sku varchar(20) COLLATE utf8mb4_nopad_bin NOT NULL, UNIQUE a_slug (slug), UNIQUE z_key (sku)",
 		"slug may be null": "sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, slug varchar(60) UNIQUE",
 	} {
-		for _, write := range []string{writeCreate, writeEmpty} {
+		for _, write := range []string{"create", "empty"} {
 			t.Run(name+", "+write, func(t *testing.T) {
 				dsn, db := database(t, "CREATE TABLE product ("+ddl+", ean varchar(20) NOT NULL, gone tinyint NOT NULL DEFAULT 0, UNIQUE (ean))")
 				tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Delete: "soft", SoftDeleteColumn: "gone", Columns: map[string]ColumnConfig{
@@ -162,7 +162,7 @@ func TestOwnedSlugs(t *testing.T) {
 func TestEmptySlugIsFilledCarefully(t *testing.T) {
 	dsn, db := database(t, "CREATE TABLE product (sku varchar(20) COLLATE utf8mb4_nopad_bin PRIMARY KEY, slug varchar(60) UNIQUE, stock int)")
 	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product", Columns: map[string]ColumnConfig{
-		"slug": {From: "name", Write: writeEmpty}, "stock": {From: "stock"},
+		"slug": {From: "name", Write: "empty"}, "stock": {From: "stock"},
 	}}}}, shop())
 	s := open(t, tg, shop(), 0)
 	put(t, s, product{sku: "A", name: "red"}, product{sku: "B"}, product{sku: "C"}, product{sku: "D"})

@@ -29,12 +29,12 @@ func TestSessionIsOurs(t *testing.T) {
 	if strings.Contains(dsn, "?") {
 		sep = "&"
 	}
-	tg, err := Open(Config{DSN: dsn + sep + "charset=latin1&sql_safe_updates=1&time_zone=%27%2B05:00%27", Tables: plainShop()}, Options{Sink: "shop"})
+	p, _, err := openPool(&Config{DSN: dsn + sep + "charset=latin1&sql_safe_updates=1&time_zone=%27%2B05:00%27", Tables: plainShop()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { tg.Close() })
-	same(t, rows(t, tg.db, "SELECT @@autocommit, @@foreign_key_checks, @@sql_safe_updates, @@time_zone, @@character_set_client, @@character_set_results, @@sql_mode LIKE '%STRICT_ALL%', @@tx_isolation"),
+	t.Cleanup(func() { p.Close() })
+	same(t, rows(t, p.db, "SELECT @@autocommit, @@foreign_key_checks, @@sql_safe_updates, @@time_zone, @@character_set_client, @@character_set_results, @@sql_mode LIKE '%STRICT_ALL%', @@tx_isolation"),
 		"1|1|0|+00:00|utf8mb4|utf8mb4|1|READ-COMMITTED")
 }
 
@@ -61,9 +61,9 @@ func TestReadOnlyServer(t *testing.T) {
 		}
 	}
 	plain := strings.Replace(dsn, dsn[:strings.Index(dsn, "@")], "plain:pw", 1)
-	tg := target(t, Config{DSN: plain, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
+	tg, p := spied(t, Config{DSN: plain, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
 	s := open(t, tg, sinktest.View(), 0)
-	before := rows(t, tg.db, "SELECT CONNECTION_ID()")[0]
+	before := rows(t, p.db, "SELECT CONNECTION_ID()")[0]
 	if _, err := db.Exec("SET GLOBAL read_only = 1"); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestReadOnlyServer(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	if after := rows(t, tg.db, "SELECT CONNECTION_ID()")[0]; after == before {
+	if after := rows(t, p.db, "SELECT CONNECTION_ID()")[0]; after == before {
 		t.Error("the connection to the read-only server is kept")
 	}
 	applyBatch(t, s, b)

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"bytes"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -10,14 +9,9 @@ import (
 	"shelfstream/schemas"
 )
 
-// validText makes any bytes storable as utf8mb4.
-func validText(s string) []byte { return bytes.ToValidUTF8([]byte(s), []byte("�")) }
-
 // parseText makes a value of the database's text, so that keys of the target meet keys of the topic. What cannot be read as t stays text.
-func parseText(t schemas.Type, s string, valid bool) schemas.Value {
-	if !valid {
-		return schemas.Null
-	}
+func parseText(t schemas.Type, b []byte) schemas.Value {
+	s := string(b)
 	switch t.Kind {
 	case schemas.KindBool:
 		return schemas.Bool(s != "0")

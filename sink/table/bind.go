@@ -36,6 +36,7 @@ func (p *tablePlan) bind(t *Info) {
 		}
 		c.info = info
 		c.write = p.d.Writer(&c.info, WriterOptions{Type: c.typ, Round: p.cfg.rounds(c.name), Null: p.cfg.Infinity == infNull})
+		c.line, _ = c.write.(LineWriter)
 		if c.key && !info.exactText() {
 			p.guard = true
 		}

@@ -29,7 +29,7 @@ type Conn interface {
 
 // Loader is an extra ability of a Conn: it fills tables of its own session, faster than statements could fill the target's.
 type Loader interface {
-	// Load begins a transaction, and in it fills temporary tables with rows in the dialect's form (Writer.Load). The tables' names are returned, in the order of loads. They are
+	// Load begins a transaction, and in it fills temporary tables with rows in the dialect's form (LineWriter). The tables' names are returned, in the order of loads. They are
 	// empty again after the transaction.
 	Load(ctx context.Context, loads []Load) (names []string, err error)
 }
@@ -166,7 +166,11 @@ type WriterOptions struct {
 type Writer interface {
 	// Literal appends a value as SQL.
 	Literal(dst []byte, v schemas.Value) ([]byte, *Unfit)
-	// Load appends it in the form that Loader.Load takes.
+}
+
+// LineWriter is an extra ability of a Writer, for connections that are Loaders.
+type LineWriter interface {
+	// Load appends a value in the form that Loader.Load takes.
 	Load(dst []byte, v schemas.Value) ([]byte, *Unfit)
 }
 

@@ -153,7 +153,7 @@ func (e *encoder) addLine(p *tablePlan, out *tableRows, r *sink.Record, elem *sc
 		}
 		c := &p.columns[i]
 		var u *Unfit
-		if out.rows, u = c.write.Load(out.rows, c.value(r, elem, pos)); u != nil {
+		if out.rows, u = c.line.Load(out.rows, c.value(r, elem, pos)); u != nil {
 			return e.unfit(p, c, r, pos, u)
 		}
 	}

@@ -33,6 +33,7 @@ type columnPlan struct {
 	// Bound to the existing column:
 	info  ColumnInfo
 	write Writer
+	line  LineWriter
 }
 
 // tablePlan is one table that is written.

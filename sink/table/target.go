@@ -171,10 +171,11 @@ func (t *Target) unreachable(err error) error {
 // makeOwn makes our own tables and the columns that older ones lack; a user who may not can have it done by somebody else.
 func (t *Target) makeOwn(ctx context.Context, c Conn, faults *fault.List) error {
 	run := func(name, test, what, statement string) error {
-		if _, err := queryRow(ctx, c, "SELECT "+test+" FROM "+name+" LIMIT 1"); err == nil || t.d.Kind(err) != ErrNoTable {
+		_, err := queryRow(ctx, c, "SELECT "+test+" FROM "+name+" LIMIT 1")
+		if err == nil || t.d.Kind(err) != ErrNoTable && t.d.Kind(err) != ErrPrivilege {
 			return err
 		}
-		err := c.Exec(ctx, []byte(statement))
+		err = c.Exec(ctx, []byte(statement))
 		switch {
 		case err == nil || t.d.Kind(err) == ErrThere:
 			return nil

@@ -1,4 +1,4 @@
-package mysql
+package table
 
 import (
 	"strings"
@@ -20,20 +20,19 @@ func (c cols) config() map[string]ColumnConfig {
 }
 
 // made binds a table's plan to a table as the plan would have it.
-func made(p *tablePlan, uniques ...uniqueIndex) {
-	info := &tableInfo{rows: largeRows, columns: map[string]columnInfo{}, uniques: append([]uniqueIndex{{name: "PRIMARY", columns: p.names(p.key)}}, uniques...)}
+func made(p *tablePlan, uniques ...UniqueIndex) {
+	info := &Info{Columns: map[string]ColumnInfo{}, Uniques: append([]UniqueIndex{{Name: "PRIMARY", Columns: p.names(p.key)}}, uniques...)}
 	for _, c := range p.columns {
-		ci := columnInfo{name: c.name, dataType: "varchar", columnType: "varchar(50)", length: 50, nullable: true, collation: "utf8mb4_nopad_bin"}
+		ci := ColumnInfo{Name: c.name, Type: "varchar(50)", Class: ClassText, Length: 50, Nullable: true, Padded: len(uniques) > 0}
 		switch c.typ.Kind {
 		case schemas.KindInt:
-			ci = columnInfo{name: c.name, dataType: "int", columnType: "int", nullable: true}
+			ci = ColumnInfo{Name: c.name, Type: "int", Class: ClassInt, Nullable: true}
 		case schemas.KindDate:
-			ci = columnInfo{name: c.name, dataType: "date", columnType: "date", nullable: true}
+			ci = ColumnInfo{Name: c.name, Type: "date", Class: ClassDate, Nullable: true}
 		case schemas.KindBytes:
-			ci = columnInfo{name: c.name, dataType: "longblob", columnType: "longblob", nullable: true}
+			ci = ColumnInfo{Name: c.name, Type: "longblob", Class: ClassBytes, Nullable: true}
 		}
-		ci.classify()
-		info.columns[c.name] = ci
+		info.Columns[c.name] = ci
 	}
 	p.bind(info)
 }
@@ -48,24 +47,24 @@ func TestOwnedColumnsInSQL(t *testing.T) {
 				"name": {From: "short", Write: "create"}, "long": {Write: "empty"}, "bin": {Write: "empty"}, "day": {Write: "empty"}, "kind": {Write: "never"}, "theirs": {Write: "never"},
 				"title": {From: "short", Write: "always"},
 			}},
-			"INSERT INTO `t` (`no`, `year`, `bin`, `day`, `long`, `name`, `title`) VALUES  ON DUPLICATE KEY UPDATE " +
-				"`bin` = IF(COALESCE(LENGTH(`bin`), 0) = 0, VALUES(`bin`), `bin`), `day` = IF(`day` IS NULL, VALUES(`day`), `day`), " +
-				"`long` = IF(COALESCE(LENGTH(`long`), 0) = 0, VALUES(`long`), `long`), `title` = VALUES(`title`)",
+			"INSERT INTO `t` (`no`, `year`, `bin`, `day`, `long`, `name`, `title`)  ON DUPLICATE KEY UPDATE " +
+				"`bin` = CASE WHEN COALESCE(LENGTH(`bin`), 0) = 0 THEN VALUES(`bin`) ELSE `t`.`bin` END, `day` = CASE WHEN `day` IS NULL THEN VALUES(`day`) ELSE `t`.`day` END, " +
+				"`long` = CASE WHEN COALESCE(LENGTH(`long`), 0) = 0 THEN VALUES(`long`) ELSE `t`.`long` END, `title` = VALUES(`title`)",
 		},
 		"nothing but owned": {
 			TableConfig{From: "wine", Columns: map[string]ColumnConfig{"name": {From: "short", Write: "create"}}},
-			"INSERT INTO `t` (`no`, `year`, `name`) VALUES  ON DUPLICATE KEY UPDATE `no` = `no`",
+			"INSERT INTO `t` (`no`, `year`, `name`)  ON DUPLICATE KEY UPDATE `no` = `t`.`no`",
 		},
 		"elements": {
 			TableConfig{From: "wine.images", Columns: map[string]ColumnConfig{"url": {From: "url"}, "width": {Write: "create"}}, Key: []string{"no", "year", "url"}},
-			"INSERT INTO `t` (`no`, `year`, `url`, `width`) VALUES  ON DUPLICATE KEY UPDATE `no` = `no`",
+			"INSERT INTO `t` (`no`, `year`, `url`, `width`)  ON DUPLICATE KEY UPDATE `no` = `t`.`no`",
 		},
 		"all fields, softly deleted": {
 			TableConfig{From: "wine", Delete: "soft", Columns: map[string]ColumnConfig{
 				"short": {Write: "create"}, "any": {Write: "never"}, "kind": {Write: "never"}, "bin": {Write: "never"}, "day": {Write: "never"}, "at": {Write: "never"}, "clock": {Write: "never"}, "ok": {Write: "never"},
 				"id": {Write: "never"}, "doc": {Write: "never"}, "f": {Write: "never"}, "g": {Write: "never"}, "tags": {Write: "never"},
 			}},
-			"INSERT INTO `t` (`no`, `year`, `price`, `short`, `long`, `deleted`) VALUES  ON DUPLICATE KEY UPDATE `price` = VALUES(`price`), `long` = VALUES(`long`), `deleted` = VALUES(`deleted`)",
+			"INSERT INTO `t` (`no`, `year`, `price`, `short`, `long`, `deleted`)  ON DUPLICATE KEY UPDATE `price` = VALUES(`price`), `long` = VALUES(`long`), `deleted` = VALUES(`deleted`)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,12 +93,12 @@ func TestOwnershipFaults(t *testing.T) {
 		`.round: the table gets no column "price"`:                    {From: "wine", Round: []string{"price"}, Columns: map[string]ColumnConfig{"price": {Write: "never"}}},
 		`.columns.url.write: url belongs to the key, which names the`: {From: "wine.images", Columns: map[string]ColumnConfig{"url": {Write: "create"}}, Key: []string{"no", "year", "url"}},
 	} {
-		_, faults := plan(&Config{Tables: map[string]TableConfig{"t": c}}, []sink.View{wines()})
+		_, faults := plan(testDialect(), &Config{Section: "mysql", Tables: map[string]TableConfig{"t": c}}, []sink.View{wines()})
 		if len(faults) != 1 || !strings.Contains(faults.Error(), "mysql.tables.t"+want) || faults[0].Fix == "" {
 			t.Errorf("%+v: %v, want %q", c, faults, want)
 		}
 	}
-	bad := Config{DSN: "u:p@tcp(127.0.0.1:3306)/shop", Tables: map[string]TableConfig{"a": {From: "x", Columns: map[string]ColumnConfig{"b": {}, "c": {Write: "once"}, "d": {From: "d", Write: "always"}}}}}
+	bad := Config{Section: "mysql", Tables: map[string]TableConfig{"a": {From: "x", Columns: map[string]ColumnConfig{"b": {}, "c": {Write: "once"}, "d": {From: "d", Write: "always"}}}}}
 	faults := bad.Validate()
 	for _, want := range []string{"mysql.tables.a.columns.b: says nothing", `mysql.tables.a.columns.c: write: "once" is not possible`} {
 		if len(faults) != 2 || !strings.Contains(faults.Error(), want) {
@@ -112,11 +111,11 @@ func TestOwnershipFaults(t *testing.T) {
 func TestNeverWrittenMustExist(t *testing.T) {
 	p := planOne(t, map[string]TableConfig{"t": {From: "wine", Columns: map[string]ColumnConfig{"name": {From: "short"}, "theirs": {Write: "never"}, "price": {Write: "never"}, "typo": {Write: "never"}}}}).roots[0]
 	made(p)
-	info := &tableInfo{engine: "InnoDB", columns: map[string]columnInfo{"theirs": {name: "theirs", fed: true}}, uniques: []uniqueIndex{{name: "PRIMARY", columns: p.names(p.key)}}}
+	info := &Info{Columns: map[string]ColumnInfo{"theirs": {Name: "theirs", Fed: true}}, Uniques: []UniqueIndex{{Name: "PRIMARY", Columns: p.names(p.key)}}}
 	for _, c := range p.columns {
-		info.columns[c.name] = c.write.col
+		info.Columns[c.name] = c.info
 	}
-	said := p.check(info, dialect{}).Error()
+	said := p.check(info).Error()
 	if !strings.Contains(said, `column typo: does not exist, and 'columns' leaves it to others`) || strings.Contains(said, "theirs") || strings.Contains(said, "price") {
 		t.Error(said)
 	}

@@ -1,8 +1,6 @@
-package mysql
+package table
 
 import (
-	"database/sql"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -31,38 +29,11 @@ func wines() sink.View {
 
 func planOne(t *testing.T, tables map[string]TableConfig) *viewPlan {
 	t.Helper()
-	plans, faults := plan(&Config{Tables: tables}, []sink.View{wines()})
+	plans, faults := plan(testDialect(), &Config{Section: "mysql", Tables: tables}, []sink.View{wines()})
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return plans["wine"]
-}
-
-func TestCreateTable(t *testing.T) {
-	vp := planOne(t, map[string]TableConfig{
-		"wine": {From: "wine", Delete: "soft"}, "image": {From: "wine.images"}, "tag": {From: "wine.tags", Columns: cols{"wine_no": "no", "tag": "value"}.config()},
-	})
-	exact := " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
-	for name, c := range map[string]struct {
-		p    *tablePlan
-		want string
-	}{
-		"root": {vp.roots[0], "CREATE TABLE IF NOT EXISTS `wine` (\n  `no` varchar(255)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `price` decimal(12,2) NULL,\n  `any` decimal(65,30) NULL,\n" +
-			"  `short` varchar(40)" + exact + " NULL,\n  `long` text" + exact + " NULL,\n  `kind` varchar(255)" + exact + " NULL,\n  `bin` longblob NULL,\n  `day` date NULL,\n  `at` datetime(6) NULL,\n" +
-			"  `clock` time(6) NULL,\n  `ok` tinyint(1) NULL,\n  `id` char(36)" + exact + " NULL,\n  `doc` json NULL,\n  `f` double NULL,\n  `g` float NULL,\n  `tags` json NULL,\n" +
-			"  `deleted` tinyint(1) NOT NULL DEFAULT 0,\n  PRIMARY KEY (`no`, `year`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
-		"list of records": {vp.lists[0], "CREATE TABLE IF NOT EXISTS `image` (\n  `no` varchar(255)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
-			"  `url` varchar(300)" + exact + " NULL,\n  `width` smallint NULL,\n  PRIMARY KEY (`no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
-		"list of texts": {vp.lists[1], "CREATE TABLE IF NOT EXISTS `tag` (\n  `wine_no` varchar(255)" + exact + " NOT NULL,\n  `year` int NOT NULL,\n  `position` int NOT NULL,\n" +
-			"  `tag` text" + exact + " NULL,\n  PRIMARY KEY (`wine_no`, `year`, `position`)\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;"},
-	} {
-		if got := c.p.createTable(dialect{}); got != c.want {
-			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
-		}
-	}
-	if got := vp.roots[0].createTable(dialect{maria: true}); !strings.Contains(got, "utf8mb4_nopad_bin") {
-		t.Error("MariaDB's exact collation is missing")
-	}
 }
 
 // TestStatements writes a batch and a tombstone as SQL.
@@ -71,7 +42,7 @@ func TestStatements(t *testing.T) {
 		"wine":  {From: "wine", Columns: cols{"no": "no", "year": "year", "name": "short"}.config()},
 		"image": {From: "wine.images"},
 	})
-	made(vp.roots[0], uniqueIndex{name: "name", columns: []string{"name"}})
+	made(vp.roots[0], UniqueIndex{Name: "name", Columns: []string{"name"}})
 	made(vp.lists[0])
 	row := make([]schemas.Value, len(wines().Table.Columns))
 	row[0], row[1], row[4] = schemas.Text("it's"), schemas.Int(2020), schemas.Text("Chablis")
@@ -89,18 +60,18 @@ func TestStatements(t *testing.T) {
 	if f := e.add(vp, &sink.Record{KeyValues: row[:2], Row: long}); f == nil || !strings.Contains(f.What, "images.url (element 1)") {
 		t.Errorf("too long an element: %v", f)
 	}
-	for _, stored := range [][]sql.RawBytes{{[]byte("it's"), []byte("2020"), []byte("1")}, {[]byte("x"), []byte("1"), []byte("0")}} {
+	for _, stored := range [][][]byte{{[]byte("it's"), []byte("2020"), []byte("1")}, {[]byte("x"), []byte("1"), []byte("0")}} {
 		e.st.tables[1].left.addStored(vp.lists[0], stored)
 	}
-	b := packetBuilder{limit: 1 << 20, rows: 1000}
-	b.add(&e.st)
-	if got, want := string(e.st.tables[1].trim), "(`no` = 'it\\'s' AND `year` = 2020 AND `position` >= 1) OR (`no` = 'x' AND `year` = 1)"; got != want {
+	b := packetBuilder{d: vp.d, limit: 1 << 20, rows: 1000}
+	b.add(&e.st, nil)
+	if got, want := string(e.st.tables[1].trim), "(`no` = 'it''s' AND `year` = 2020 AND `position` >= 1) OR (`no` = 'x' AND `year` = 1)"; got != want {
 		t.Errorf("rows that leave the list are found by\n%s\nwant\n%s", got, want)
 	}
-	want := "DELETE FROM `image` WHERE ((`no` = 'it\\'s' AND `year` = 2020 AND `position` = 1) OR (`no` = 'x' AND `year` = 1 AND `position` = 0));\n" +
+	want := "DELETE FROM `image` WHERE ((`no` = 'it''s' AND `year` = 2020 AND `position` = 1) OR (`no` = 'x' AND `year` = 1 AND `position` = 0));\n" +
 		"DELETE FROM `wine` WHERE ((`no` = 'x' AND `year` = 1));\n" +
-		"INSERT INTO `wine` (`name`, `no`, `year`) VALUES ('Chablis','it\\'s',2020) ON DUPLICATE KEY UPDATE `no` = IF(CAST(`no` AS BINARY) = CAST(VALUES(`no`) AS BINARY) AND `year` = VALUES(`year`), `no`, NULL), `name` = VALUES(`name`);\n" +
-		"INSERT INTO `image` (`no`, `year`, `position`, `url`, `width`) VALUES ('it\\'s',2020,0,'u',7) ON DUPLICATE KEY UPDATE `url` = VALUES(`url`), `width` = VALUES(`width`)"
+		"INSERT INTO `wine` (`name`, `no`, `year`) VALUES ('Chablis','it''s',2020) ON DUPLICATE KEY UPDATE guard of `no` and `year`, `name` = VALUES(`name`);\n" +
+		"INSERT INTO `image` (`no`, `year`, `position`, `url`, `width`) VALUES ('it''s',2020,0,'u',7) ON DUPLICATE KEY UPDATE `url` = VALUES(`url`), `width` = VALUES(`width`)"
 	packets := b.finish()
 	if len(packets) != 1 || string(packets[0]) != want {
 		t.Errorf("%d packets:\n%s\nwant\n%s", len(packets), packets[0], want)
@@ -120,7 +91,7 @@ func TestPackets(t *testing.T) {
 		items = append(items, ')')
 		ends = append(ends, len(items))
 	}
-	b := packetBuilder{limit: 800, rows: 7}
+	b := packetBuilder{d: testDialect(), limit: 800, rows: 7}
 	b.statement("START TRANSACTION")
 	b.chunks("INSERT ", items, ends, 1, " END")
 	b.statement("COMMIT")
@@ -161,53 +132,9 @@ func TestPlanFaults(t *testing.T) {
 		"names more columns than the view's key":                   {From: "wine", Key: []string{"no", "year", "price"}},
 		`.round: the table gets no column "nothing"`:               {From: "wine", Round: []string{"nothing"}},
 	} {
-		_, faults := plan(&Config{Tables: map[string]TableConfig{"t": c}}, []sink.View{wines()})
+		_, faults := plan(testDialect(), &Config{Section: "mysql", Tables: map[string]TableConfig{"t": c}}, []sink.View{wines()})
 		if len(faults) == 0 || !strings.Contains(faults.Error(), want) || faults[0].Fix == "" || !strings.HasPrefix(faults[0].Where, "mysql.tables.t") {
 			t.Errorf("%+v: %v, want %q", c, faults, want)
 		}
-	}
-}
-
-func TestValidate(t *testing.T) {
-	good := Config{DSN: "u:p@tcp(127.0.0.1:3306)/shop", Tables: map[string]TableConfig{"product": {From: "product"}, "product_image": {From: "product.images"}}}
-	if f := good.Validate(); len(f) > 0 {
-		t.Fatal(f)
-	}
-	bad := Config{DSN: "secret:hunter2@nowhere", MaxRows: -1, Tables: map[string]TableConfig{
-		"a": {}, "b": {From: "x.y.z"}, "c": {From: "x", Delete: "soon"}, "d": {From: "x", SoftDeleteColumn: "gone"}, "e": {From: "x.l", Delete: "soft"},
-		"f": {From: "x", Infinity: "zero"}, "g": {From: "x", Unfit: "cut"}, "shelfstream_offsets": {From: "x"},
-	}}
-	faults := bad.Validate()
-	for _, where := range []string{"mysql.dsn", "mysql.tables.a.from", "mysql.tables.b.from", "mysql.tables.c.delete", "mysql.tables.d.soft_delete_column", "mysql.tables.e.delete", "mysql.tables.f.infinity", "mysql.tables.g.unfit", "mysql.tables.shelfstream_offsets"} {
-		if !strings.Contains(faults.Error(), where+":") {
-			t.Errorf("nothing is said of %s", where)
-		}
-	}
-	if strings.Contains(faults.Error(), "hunter2") {
-		t.Errorf("the password is shown: %v", faults)
-	}
-}
-
-// Columns of a created table fit one row and one index, however many and wide the fields are.
-func TestCreatedColumnsFit(t *testing.T) {
-	v := sink.View{Name: "v", Topic: "p.v", Table: &schemas.Table{Name: "p.v", Key: []int{0, 1, 2}}}
-	for i := range 30 {
-		n := int32(250)
-		switch {
-		case i < 3:
-			n = 0
-		case i >= 25:
-			n = 4000
-		}
-		v.Table.Columns = append(v.Table.Columns, schemas.Column{Name: fmt.Sprintf("c%d", i), Type: schemas.Type{Kind: schemas.KindText, Length: n}, Nullable: i > 2})
-	}
-	plans, faults := plan(&Config{Tables: map[string]TableConfig{"t": {From: "v"}}}, []sink.View{v})
-	if err := faults.Err(); err != nil {
-		t.Fatal(err)
-	}
-	types := plans["v"].roots[0].columnTypes()
-	got := fmt.Sprint(types[:4], types[24:])
-	if want := "[varchar(191) varchar(191) varchar(191) varchar(250)] [varchar(250) text text text varchar(4000) varchar(4000)]"; got != want {
-		t.Errorf("%s, want %s", got, want)
 	}
 }
