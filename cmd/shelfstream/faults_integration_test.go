@@ -100,7 +100,7 @@ func (f *faultWorld) hurry(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile(f.config())
 	if err == nil {
-		err = os.WriteFile(f.config(), append(text, "retries: { slow: 1s }\n"...), 0o600)
+		err = os.WriteFile(f.config(), append(text, "retries: { most: 1s, slow: 1s }\n"...), 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
