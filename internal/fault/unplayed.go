@@ -62,6 +62,8 @@ var unplayed = []Cause{
 	RestRefused, RestConflict, RestTooLarge, RestFails, RestUnrendered, RestAnswer,
 	StatusUnwritable,
 	StatusUnreadable,
-	PGSinkUnreachable, PGSinkLogin, PGSinkDatabase, PGSinkConnections, PGSinkPrivilege, PGSinkReadOnly, PGSinkFull, PGSinkLocked,
-	PGSinkTableMissing, PGSinkTableChanged, PGSinkColumnMissing, PGSinkColumnUnfit, PGSinkColumnUnfed, PGSinkKey,
+	// Need a database of the sink's own that comes and goes, a standby behind the sink's address, and a PostgreSQL on a small disk.
+	PGSinkDatabase,
+	PGSinkReadOnly,
+	PGSinkFull,
 }

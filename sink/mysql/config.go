@@ -21,11 +21,11 @@ type Config struct {
 	Workers int `yaml:"workers" doc:"Connections that write at once; the number of partitions, at most 4, if left out."`
 }
 
-// TableConfig and ColumnConfig are as for every database.
-type (
-	TableConfig  = table.TableConfig
-	ColumnConfig = table.ColumnConfig
-)
+// TableConfig says what one table is made of.
+type TableConfig = table.TableConfig
+
+// ColumnConfig says which field a column takes, and when it is written.
+type ColumnConfig = table.ColumnConfig
 
 func (c *Config) tables() *table.Config {
 	return &table.Config{Section: "mysql", Tables: c.Tables, MaxRows: c.MaxRows, Workers: c.Workers}

@@ -234,5 +234,3 @@ func appendText(dst, b []byte) []byte {
 }
 
 func appendBinary(dst, b []byte) []byte { return appendText(append(dst, "_binary"...), b) }
-
-func textLiteral(s string) string { return string(appendText(nil, []byte(s))) }

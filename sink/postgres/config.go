@@ -10,6 +10,9 @@ import (
 // section is the connector's name in the configuration.
 const section = "postgres"
 
+// writeDSN shows the form; the password is a word, not one.
+const writeDSN = "write postgres://user:password@host:5432/database" //nolint:gosec // an example
+
 // Config is the section "postgres" of a sink.
 type Config struct {
 	// DSN is the address in libpq's form, as a URL or as key=value.
@@ -22,11 +25,11 @@ type Config struct {
 	Workers int `yaml:"workers" doc:"Connections that write at once; the number of partitions, at most 4, if left out."`
 }
 
-// TableConfig and ColumnConfig are as for every database.
-type (
-	TableConfig  = table.TableConfig
-	ColumnConfig = table.ColumnConfig
-)
+// TableConfig says what one table is made of.
+type TableConfig = table.TableConfig
+
+// ColumnConfig says which field a column takes, and when it is written.
+type ColumnConfig = table.ColumnConfig
 
 func (c *Config) tables() *table.Config {
 	return &table.Config{Section: section, Tables: c.Tables, MaxRows: c.MaxRows, Workers: c.Workers}
@@ -36,7 +39,7 @@ func (c *Config) tables() *table.Config {
 func (c *Config) Validate() fault.List {
 	var l fault.List
 	if _, err := pgconn.ParseConfig(c.DSN); err != nil {
-		l.Add(&fault.Fault{Class: fault.Config, Where: section + ".dsn", What: "is no address of a PostgreSQL database", Fix: "write postgres://user:password@host:5432/database", Err: err})
+		l.Add(&fault.Fault{Class: fault.Config, Where: section + ".dsn", What: "is no address of a PostgreSQL database", Fix: writeDSN, Err: err})
 	} else if p, _ := pgconn.ParseConfig(c.DSN); p.Database == "" {
 		l.Add(&fault.Fault{Class: fault.Config, Where: section + ".dsn", What: "names no database", Fix: "add /database after the host"})
 	}

@@ -85,6 +85,8 @@ func refusal(f *fault.Fault, err error) {
 		if strings.Contains(e.Message, "update or delete on") {
 			f.Cause, f.What, f.Fix = fault.ProductReferred, "other rows of the database refer to it, so it cannot be deleted", "delete those rows, or set delete: soft for the table"
 		}
+	case codeUnique: // of an index that was made since the last check, or over what is not ours to see
+		f.Cause, f.What, f.Fix = fault.ProductUnique, "another row has its value in the unique index "+e.ConstraintName, "give one of them another value in the source; it is tried again within a minute"
 	case codeCheck, codeRaised:
 		f.Cause, f.What, f.Fix = fault.ProductCheck, "a check or trigger of the database refuses it", "correct the value in the source or in a rule, or change the check"
 	case codeNoForm:

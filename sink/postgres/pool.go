@@ -37,6 +37,8 @@ const (
 	// maxIdle is how many connections are kept, idleTime for how long.
 	maxIdle  = 8
 	idleTime = 50 * time.Second
+	// restTime is after how long it is asked whether it still answers.
+	restTime = time.Second
 )
 
 // pool keeps idle connections. It has no upper bound: as many are open as there are workers.
@@ -87,7 +89,7 @@ func (p *pool) Get(ctx context.Context) (table.Conn, error) {
 			}
 			return &conn{pg: pg, pool: p, epoch: epoch, staged: map[string]bool{}}, nil
 		}
-		if time.Since(c.since) < idleTime && c.pg.CheckConn() == nil {
+		if rest := time.Since(c.since); rest < restTime || rest < idleTime && c.pg.Ping(ctx) == nil {
 			return c, nil
 		}
 		c.close()

@@ -26,7 +26,7 @@ func Open(cfg Config, opts Options) (*Target, error) {
 	}
 	p, database, err := newPool(cfg.DSN, opts.Sink)
 	if err != nil {
-		return nil, &fault.Fault{Class: fault.Config, Where: section + ".dsn", What: "cannot be used", Fix: "write postgres://user:password@host:5432/database", Err: err}
+		return nil, &fault.Fault{Class: fault.Config, Where: section + ".dsn", What: "cannot be used", Fix: writeDSN, Err: err}
 	}
 	return table.Open(*cfg.tables(), newDialect(opts.Pipeline, opts.Sink), p, table.Options{Sink: opts.Sink, Database: database, Logger: opts.Logger}), nil
 }

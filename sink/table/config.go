@@ -21,7 +21,7 @@ type Config struct {
 }
 
 // TableConfig says what one table is made of.
-type TableConfig struct {
+type TableConfig struct { //nolint:revive // each connector calls it so too
 	From             string                  `yaml:"from" required:"true" doc:"A view (product), or a list in it (product.images)."`
 	Columns          map[string]ColumnConfig `yaml:"columns" doc:"The table's column: the view's field, or {from: field, write: create} for one that the shop's editors own. All fields under their own names if no column has a field here."`
 	Key              []string                `yaml:"key" doc:"The table's key columns; the view's key if left out, for a list the view's key and position."`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"shelfstream/internal/fault"
@@ -138,12 +139,13 @@ func (s *session) appendParked(b *packetBuilder, applied []*sink.Record, gone []
 		rows = s.appendParkedRow(rows, &parked[i])
 		ends = append(ends, len(rows))
 	}
-	set := d.Conflict([]string{"sink", "topic", "partition", "offset"})
+	var set strings.Builder
+	set.WriteString(d.Conflict([]string{"sink", "topic", "partition", "offset"}))
 	for _, c := range []string{"cause", "place", "reason", "fix", "waits_for", "last_tried"} {
-		set += c + " = " + d.New(c) + ", "
+		set.WriteString(c + " = " + d.New(c) + ", ")
 	}
 	b.chunks("INSERT INTO "+ParkedTable+" (sink, topic, "+d.Quote("partition")+", "+offset+", record_id, record_hash, record_key, cause, place, reason, fix, waits_for, record_time, first_seen, last_tried, attempts) VALUES ",
-		rows, ends, 1, set+"attempts = "+ParkedTable+".attempts + 1")
+		rows, ends, 1, set.String()+"attempts = "+ParkedTable+".attempts + 1")
 }
 
 func (s *session) has(h sink.KeyHash) bool { _, ok := s.held[h]; return ok }
