@@ -39,7 +39,7 @@ func TestOwnWritesAreDropped(t *testing.T) {
 		r.wait("the last row", func() bool { return r.Rows("item")["6"] != "" })
 		r.stop()
 		var got []string
-		for _, id := range strings.FieldsSeq("0 1 2 3 4 5 6") {
+		for id := range strings.FieldsSeq("0 1 2 3 4 5 6") {
 			if row := r.Rows("item")[id]; row != "" {
 				got = append(got, row)
 			}

@@ -78,10 +78,10 @@ func newDialect(pipeline, sinkName string) *table.Dialect {
 		Same: func(c *table.ColumnInfo, literal string) string { return quote(c.Name) + " = " + literal },
 		Empty: func(c *table.ColumnInfo) string {
 			n := quoteTable(c.Table) + "." + quote(c.Name)
-			switch c.Class {
-			case table.ClassText:
+			switch {
+			case c.Class == table.ClassText:
 				return "coalesce(" + n + ", '') = ''"
-			case table.ClassBytes, table.ClassJSON, table.ClassOther:
+			case c.Class == table.ClassBytes || c.Class == table.ClassJSON || c.Class == table.ClassOther:
 				return "coalesce(" + n + "::text, '') IN ('', '\\x')"
 			}
 			return n + " IS NULL"

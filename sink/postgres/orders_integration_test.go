@@ -16,7 +16,8 @@ func TestOrderImport(t *testing.T) {
 		{Name: "line", Type: int32s}, {Name: "sku", Type: text}, {Name: "qty", Type: schemas.Type{Kind: schemas.KindDecimal, Precision: 9, Scale: 3}},
 	}}
 	v := sink.View{Name: "order", Topic: "shop.order", Table: &schemas.Table{Name: "shop.order", Key: []int{0}, Columns: []schemas.Column{
-		{Name: "web_no", Type: text}, {Name: "total", Type: schemas.Type{Kind: schemas.KindDecimal, Precision: 12, Scale: 2}},
+		{Name: "web_no", Type: text},
+		{Name: "total", Type: schemas.Type{Kind: schemas.KindDecimal, Precision: 12, Scale: 2}},
 		{Name: "lines", Type: schemas.Type{Kind: schemas.KindArray, Elem: &line}},
 	}}}
 	dsn, d := database(t, `CREATE SCHEMA erp; CREATE TABLE erp.order_import (web_no varchar(20) PRIMARY KEY, total numeric(12,2) NOT NULL, state char(1) NOT NULL DEFAULT 'N', erp_no int);

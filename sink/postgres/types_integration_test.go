@@ -172,12 +172,19 @@ func TestUnfitValues(t *testing.T) {
 		value  schemas.Value
 		want   string
 	}{
-		{"price", schemas.Dec(100001, 0), "holds 4 digits before the point"}, {"price", schemas.Dec(1005, 2), "holds 1 digits after the point"},
-		{"any", infinite, "has no form for"}, {"f", schemas.Float(0.1), "about 7 digits"}, {"short", schemas.Text("å12345"), "has 6 characters"},
-		{"clock", schemas.Value{Kind: schemas.KindTime, Int: 1}, "holds 0 digits of the second"}, {"at", schemas.Timestamp(1), "holds 3 digits of the second"},
+		{"price", schemas.Dec(100001, 0), "holds 4 digits before the point"},
+		{"price", schemas.Dec(1005, 2), "holds 1 digits after the point"},
+		{"any", infinite, "has no form for"},
+		{"f", schemas.Float(0.1), "about 7 digits"},
+		{"short", schemas.Text("å12345"), "has 6 characters"},
+		{"clock", schemas.Value{Kind: schemas.KindTime, Int: 1}, "holds 0 digits of the second"},
+		{"at", schemas.Timestamp(1), "holds 3 digits of the second"},
 		{"clock", schemas.Value{Kind: schemas.KindTime, Int: -microsPerSecond}, "00:00 to 24:00"},
-		{"day", schemas.Date(lastDate + 1), "outside PostgreSQL's calendar"}, {"tz", schemas.TimestampTZ(firstDay*microsPerDay - 1), "outside PostgreSQL's calendar"},
-		{"day", schemas.Null, "takes no null"}, {"text", schemas.Text("a\x00b"), "U+0000"}, {"text", schemas.Text("a\xffb"), "UTF-8"},
+		{"day", schemas.Date(lastDate + 1), "outside PostgreSQL's calendar"},
+		{"tz", schemas.TimestampTZ(firstDay*microsPerDay - 1), "outside PostgreSQL's calendar"},
+		{"day", schemas.Null, "takes no null"},
+		{"text", schemas.Text("a\x00b"), "U+0000"},
+		{"text", schemas.Text("a\xffb"), "UTF-8"},
 	} {
 		row := make([]schemas.Value, len(v.Table.Columns))
 		row[0], row[v.Table.Column("day")] = schemas.Int(int64(i)), schemas.Date(0)

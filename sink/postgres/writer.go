@@ -64,15 +64,15 @@ func (w *writer) append(dst []byte, v schemas.Value, f form) (_ []byte, u *table
 
 // holds says whether the column has a form for the value at all, were it large enough.
 func (w *writer) holds(v schemas.Value) bool {
-	switch v.Kind {
-	case schemas.KindDecimal:
+	switch {
+	case v.Kind == schemas.KindDecimal:
 		switch v.Scale {
 		case schemas.SpecialNaN:
 			return w.col.Class != table.ClassInt
 		case schemas.SpecialInfinity, schemas.SpecialNegInfinity:
 			return w.col.Class != table.ClassInt && (w.col.Class != table.ClassDecimal || w.col.Unbounded)
 		}
-	case schemas.KindFloat:
+	case v.Kind == schemas.KindFloat:
 		switch d := v.Float64(); {
 		case math.IsNaN(d):
 			return w.col.Class != table.ClassInt
@@ -167,12 +167,12 @@ func wider(n, now int) string {
 
 // number checks the plain decimal text at dst[start:] ("-12.50") against the column.
 func (w *writer) number(dst []byte, start int) ([]byte, *table.Unfit) {
-	switch w.col.Class {
-	case table.ClassInt:
+	switch {
+	case w.col.Class == table.ClassInt:
 		return w.whole(dst, start)
-	case table.ClassDecimal:
+	case w.col.Class == table.ClassDecimal:
 		return dst, w.digits(dst[start:])
-	case table.ClassText:
+	case w.col.Class == table.ClassText:
 		if n := len(dst) - start; w.col.Length > 0 && n > w.col.Length {
 			return dst, &table.Unfit{What: fmt.Sprintf("has %d characters, and the column (%s) holds %d", n, w.col.Type, w.col.Length), Fix: alter(&w.col, wider(n, w.col.Length), "")}
 		}
@@ -221,13 +221,13 @@ func away(dst []byte, start int) []byte {
 func (w *writer) outside(value string) *table.Unfit {
 	what := "less"
 	fix := "numeric"
-	switch w.col.Class {
-	case table.ClassInt:
+	switch {
+	case w.col.Class == table.ClassInt:
 		what = fmt.Sprintf("%d to %d", w.col.Min, w.col.Max)
 		if w.col.DataType != "int8" {
 			fix = "bigint"
 		}
-	case table.ClassDecimal:
+	case w.col.Class == table.ClassDecimal:
 		what = fmt.Sprintf("%d digits before the point and %d after it", w.col.Precision-w.col.Scale, w.col.Scale)
 		fix = fmt.Sprintf("numeric(%d,%d)", min(1000, w.col.Precision+10), w.col.Scale)
 	}
@@ -288,11 +288,11 @@ func appendArray(dst []byte, list []schemas.Value) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		switch v.Kind {
-		case schemas.KindNull:
+		switch {
+		case v.IsNull():
 			dst = append(dst, "NULL"...)
 			continue
-		case schemas.KindArray:
+		case v.Kind == schemas.KindArray:
 			dst = appendArray(dst, v.List)
 			continue
 		}

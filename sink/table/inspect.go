@@ -178,7 +178,10 @@ func (t *Target) Prune(ctx context.Context, v sink.View, keys [][]schemas.Value,
 		for i, k := range keys {
 			if remove[i] {
 				n++
-				e.addTombstone(vp, &sink.Record{KeyValues: k})
+				if f := e.addTombstone(vp, &sink.Record{KeyValues: k}); f != nil {
+					own = f
+					return own
+				}
 			}
 		}
 		b := packetBuilder{d: t.d, limit: packetLimit / 8, rows: t.cfg.MaxRows}

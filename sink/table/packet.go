@@ -102,10 +102,10 @@ func (p *tablePlan) removal() string {
 		return "DELETE FROM " + p.d.Table(p.name)
 	}
 	value := p.d.Now
-	switch p.columns[p.soft].info.Class {
-	case ClassInt:
+	switch class := p.columns[p.soft].info.Class; {
+	case class == ClassInt:
 		value = "1"
-	case ClassBool:
+	case class == ClassBool:
 		value = "TRUE"
 	}
 	// Without the hint an index on the mark may look better, which leads over rows of other partitions.
@@ -123,10 +123,10 @@ func (p *tablePlan) onlyLiving() string {
 // living is the condition of rows that are not deleted softly.
 func (p *tablePlan) living() string {
 	n := p.d.Quote(p.columns[p.soft].name)
-	switch p.columns[p.soft].info.Class {
-	case ClassInt:
+	switch class := p.columns[p.soft].info.Class; {
+	case class == ClassInt:
 		return n + " = 0"
-	case ClassBool:
+	case class == ClassBool:
 		return "NOT " + n
 	}
 	return n + " IS NULL"
