@@ -60,7 +60,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.state.parks(nil)
 			r.state.tried(0, 0)
 		} else {
-			r.retrying(err, failed, wait)
+			_ = r.retrying(err, failed, wait)
 		}
 		if retry.Sleep(ctx, wait) != nil {
 			return nil
@@ -97,8 +97,9 @@ func (r *Runner) generation(ctx context.Context, gen kafka.Generation) error {
 // own runs one session after the other. Each begins with a fence of its own, so that what it finds on the topics is all there is.
 func (r *Runner) own(ctx context.Context) error {
 	failed := 0
+	var shown fault.List // of the try before: a try may wait long for what the last one waited for, and whoever looks is to see why
 	for {
-		r.state.set(status.StateStarting, "", nil)
+		r.state.set(status.StateStarting, "", shown)
 		r.state.clearWarnings()
 		s, err := r.takeOver(ctx)
 		if err == nil {
@@ -116,20 +117,21 @@ func (r *Runner) own(ctx context.Context) error {
 			return err
 		case errors.Is(err, errSignalled):
 			r.cfg.Logger.Info("begins anew for an operator's request")
+			shown = nil
 			continue
 		}
 		r.metrics.retries.Inc()
 		failed++
 		wait := r.cfg.Retries.Delay(failed, err)
-		r.retrying(err, failed, wait)
+		shown = r.retrying(err, failed, wait)
 		if retry.Sleep(ctx, wait) != nil {
 			return nil
 		}
 	}
 }
 
-// retrying shows an error while its cause is waited out; failed is how many tries in a row have failed.
-func (r *Runner) retrying(err error, failed int, wait time.Duration) {
+// retrying shows an error while its cause is waited out, and gives it as it is shown; failed is how many tries in a row have failed.
+func (r *Runner) retrying(err error, failed int, wait time.Duration) fault.List {
 	r.state.tried(failed, wait)
 	faults := fault.All(err)
 	if len(faults) == 0 {
@@ -139,6 +141,7 @@ func (r *Runner) retrying(err error, failed int, wait time.Duration) {
 	}
 	r.state.set(status.StateRetrying, "", faults)
 	r.cfg.Logger.Warn("capturing broke off and is tried again", "error", err)
+	return faults
 }
 
 // warn is for what is wrong but stops nothing.

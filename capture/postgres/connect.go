@@ -36,6 +36,9 @@ var sessionParams = map[string]string{
 const noLimitsSQL = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')"
 
 const (
+	// lockTimeout is how long a statement waits for somebody who holds a table (ALTER TABLE, VACUUM FULL). It also ends a circle that the server does not see: the snapshot holds a table, an ALTER TABLE
+	// waits for that, and the snapshot's other lanes, with every reader of the ERP, wait behind the ALTER TABLE. Making a slot waits for transactions, which may take their time: replication has no limit.
+	lockTimeout    = "10s"
 	connectTimeout = 10 * time.Second
 	// deadPeer is after how long a peer that does not answer TCP is given up.
 	deadPeer = 30 * time.Second
@@ -51,6 +54,8 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 	c.RuntimeParams["application_name"] = s.cfg.applicationName()
 	if replication {
 		c.RuntimeParams["replication"] = "database"
+	} else {
+		c.RuntimeParams["lock_timeout"] = lockTimeout
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
@@ -144,4 +149,15 @@ func (s *Source) unreachable(err error) error {
 		}
 	}
 	return f
+}
+
+// locked is the fault of a wait for somebody else's lock that took too long; nil if err is of something else.
+func (s *Source) locked(err error) error {
+	if code(err) != codeLockNotAvailable {
+		return nil
+	}
+	return &fault.Fault{
+		Class: fault.Environment, Cause: fault.PostgresTableLocked, Where: "source " + s.cfg.Source, What: "a table is locked (ALTER TABLE, VACUUM FULL), so it can be neither looked at nor read", Err: err,
+		Fix: "let that transaction end, or end it: SELECT pid, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted), then pg_terminate_backend(pid); it is tried again by itself",
+	}
 }

@@ -45,6 +45,9 @@ func (s *Source) Preflight(ctx context.Context) (fault.List, error) {
 	defer closeSQL(conn)
 	in := &inspection{s: s}
 	if err := in.load(ctx, conn); err != nil {
+		if f := s.locked(err); f != nil {
+			return nil, f
+		}
 		return nil, &fault.Fault{Class: fault.Environment, Cause: fault.PostgresCatalogRight, Where: "source " + s.cfg.Source, What: "the database cannot be looked over", Fix: seeMessage, Err: err}
 	}
 	if in.server.version < minVersion {

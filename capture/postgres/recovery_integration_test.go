@@ -127,7 +127,7 @@ func TestSnapshotCutOff(t *testing.T) {
 		t.Helper()
 		cfg := d.config(tables)
 		cfg.DSN = server.DSNThrough(proxy, d.name)
-		log := &cutting{collector: &collector{}, cut: proxy.Cut}
+		log := &cutting{collector: &collector{}, cut: proxy.Cut, after: 1000}
 		err := mustNew(t, cfg).Run(t.Context(), from, log)
 		if n := log.rows.Load(); err == nil || errors.Is(err, capture.ErrPositionLost) || n < 1000 || n >= 20000 || log.end.Load() != nil {
 			t.Fatalf("after %d rows Run ended with %v", n, err)
@@ -150,11 +150,12 @@ func TestSnapshotCutOff(t *testing.T) {
 	})
 }
 
-// cutting is a log that cuts the connections off after 1,000 rows.
+// cutting is a log that cuts the connections off after so many rows.
 type cutting struct {
 	*collector
-	cut  func()
-	once sync.Once
+	cut   func()
+	after int64
+	once  sync.Once
 }
 
 func (l *cutting) Snapshot(context.Context, capture.Position, []string) (capture.Snapshot, error) {
@@ -162,7 +163,7 @@ func (l *cutting) Snapshot(context.Context, capture.Position, []string) (capture
 }
 
 func (l *cutting) Row(ctx context.Context, lane int, h capture.Handle, row []schemas.Value) error {
-	if l.rows.Load() >= 1000 {
+	if l.rows.Load() >= l.after {
 		l.once.Do(l.cut)
 	}
 	return l.collector.Row(ctx, lane, h, row)

@@ -13,16 +13,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shelfstream/capture"
-	"shelfstream/internal/fault"
 	"shelfstream/schemas"
 )
 
 // errRewritten is a table whose rows went to a new file between the snapshot's position and the moment it was locked. A
 // snapshot older than that sees such a table as empty, so it would lose all rows without a word.
 var errRewritten = errors.New("the table was rewritten or truncated after the snapshot's position")
-
-// lockTimeout is how long the tables may be locked against reading by others' ALTER TABLE before the snapshot gives up and is begun again.
-const lockTimeout = "30s"
 
 // snapshotTable is a table being read.
 type snapshotTable struct {
@@ -116,15 +112,7 @@ func importSQL(snapshot string) string {
 }
 
 func (s *Source) lockTables(ctx context.Context, conn *pgx.Conn, tables []*tableInfo) error {
-	sql := "SET LOCAL lock_timeout = '" + lockTimeout + "'; LOCK TABLE " + onlyList(tables) + " IN ACCESS SHARE MODE"
-	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
-	if code(err) == codeLockNotAvailable {
-		return &fault.Fault{
-			Class: fault.Environment, Cause: fault.PostgresTableLocked, Where: "source " + s.cfg.Source, What: "a table is locked (ALTER TABLE, VACUUM FULL), so its snapshot cannot begin", Err: err,
-			Fix: "let that transaction end; the snapshot is tried again by itself",
-		}
-	}
-	if err != nil {
+	if _, err := conn.PgConn().Exec(ctx, "LOCK TABLE "+onlyList(tables)+" IN ACCESS SHARE MODE").ReadAll(); err != nil {
 		return fmt.Errorf("lock the tables for the snapshot: %w", err)
 	}
 	return nil

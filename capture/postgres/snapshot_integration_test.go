@@ -14,6 +14,7 @@ import (
 
 	"shelfstream/capture"
 	"shelfstream/capture/capturetest"
+	"shelfstream/internal/fault"
 )
 
 // counters writes to a table without pause, from several connections: each statement raises a row's counter by one.
@@ -229,4 +230,32 @@ func mustNew(t *testing.T, cfg Config) *Source {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestAlterTableDuringSnapshot: the snapshot holds table b, an ALTER TABLE waits for that, and the lane that comes to b waits behind the ALTER TABLE. Only the source can break the circle.
+func TestAlterTableDuringSnapshot(t *testing.T) {
+	d := newDatabase(t, fmt.Sprintf(counterTable, "a"), fmt.Sprintf(counterTable, "b"))
+	cfg := d.config(tables("a", "b"))
+	cfg.SnapshotLanes = 1
+	altered := make(chan error, 1)
+	log := &cutting{collector: &collector{}, cut: func() {
+		go func() {
+			conn, err := pgx.Connect(context.Background(), d.dsn)
+			if err == nil {
+				_, err = conn.Exec(context.Background(), "ALTER TABLE b ADD COLUMN more int")
+				err = errors.Join(err, conn.Close(context.Background()))
+			}
+			altered <- err
+		}()
+		until(t, "ALTER TABLE to wait", func() bool {
+			return d.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE b%'") == "1"
+		})
+	}}
+	err := mustNew(t, cfg).Run(t.Context(), capture.Start{Snapshot: []string{"a", "b"}}, log)
+	if f := fault.All(err); len(f) != 1 || f[0].Cause != fault.PostgresTableLocked {
+		t.Errorf("Run ended with %v", err)
+	}
+	if err := <-altered; err != nil {
+		t.Error(err)
+	}
 }

@@ -60,6 +60,9 @@ func (s *Source) Run(ctx context.Context, start capture.Start, log capture.Log) 
 	if ctx.Err() != nil {
 		return nil // whatever broke, broke because it was told to end
 	}
+	if f := s.locked(err); f != nil {
+		return f
+	}
 	return err
 }
 

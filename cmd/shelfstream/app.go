@@ -59,13 +59,15 @@ type app struct {
 	broker      *embedded.Broker // nil unless the log lives in this process
 	client      *kafka.Client
 	registry    *registry.Client
-	store       *transform.Store
-	targets     map[string]sink.Target
-	worker      string             // this process's name; of one that runs stages
-	recorder    *exchange.Recorder // nil unless it runs stages
-	audit       *audit.Trail
-	alerts      *alerts // nil unless it runs stages
-	watching    *watch  // nil unless it runs stages
+	// registryServer is the embedded registry of this process; nil if another one is used.
+	registryServer *registryServer
+	store          *transform.Store
+	targets        map[string]sink.Target
+	worker         string             // this process's name; of one that runs stages
+	recorder       *exchange.Recorder // nil unless it runs stages
+	audit          *audit.Trail
+	alerts         *alerts // nil unless it runs stages
+	watching       *watch  // nil unless it runs stages
 
 	closers []func(ctx context.Context) error // what was opened last is closed first
 }
@@ -172,7 +174,7 @@ func (a *app) openRegistry(ctx context.Context, r role) error {
 			return err
 		}
 		a.onClose(s.Close)
-		a.registryURL = s.url
+		a.registryServer, a.registryURL = s, s.url
 	}
 	a.registry = registry.NewClient(a.registryURL, registryOptions(a.cfg, registry.WithLogger(a.log))...)
 	return nil

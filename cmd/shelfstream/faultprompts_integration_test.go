@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,15 +31,16 @@ import (
 //	folder?   what lies in a folder: names and contents
 //	port>     take or leave an address of the environment
 //	slot>     take name: another client reads a replication slot, until the server ends it
-//	topic>    delete name, or set name setting=value
-//	broker>   stop or start the log outside the pipeline
+//	topic>    delete name, set name setting=value, records name: how many it has, or trim name: what goes up to the broken batch is deleted
+//	broker>   stop or start the log outside the pipeline; keep or put back its files, as a backup does; damage topic: a batch of it on the disk
+//	group>    join or leave name: a program of another kind that is a member of a consumer group
 //	causes>   a command line, of which only the causes of its faults are shown
 //	registry> METHOD path body
 //	server>   restart the ERP's server, of a dialogue that has one of its own
 func (f *faultWorld) followers() {
 	f.say["edit"], f.say["file"], f.say["port"], f.say["slot"] = f.edit, f.makeFile, f.port, f.takeSlot
 	f.say["topic"], f.say["broker"], f.say["registry"] = f.topic, f.switchBroker, f.askRegistry
-	f.say["server"], f.say["folder"] = f.server, f.folder
+	f.say["server"], f.say["folder"], f.say["group"] = f.server, f.folder, f.group
 	f.moreSystems()
 	f.say["causes"] = func(t *testing.T, line string) string {
 		t.Helper()
@@ -165,6 +167,10 @@ func (f *faultWorld) topic(t *testing.T, what string) string {
 	words := strings.Fields(what)
 	c := &kgo.Client{Addr: kgo.TCP(f.broker(t))}
 	switch words[0] {
+	case "records":
+		return fmt.Sprintf("%d\n", f.records(t, words[1]))
+	case "trim":
+		f.trim(t, words[1])
 	case "delete":
 		r, err := c.DeleteTopics(t.Context(), &kgo.DeleteTopicsRequest{Topics: words[1:]})
 		if err != nil {
@@ -197,12 +203,18 @@ func (f *faultWorld) switchBroker(t *testing.T, what string) string {
 	t.Helper()
 	var err error
 	switch {
+	case strings.HasPrefix(what, "damage "):
+		f.damage(t, strings.TrimPrefix(what, "damage "))
 	case f.kafka != nil && what == "stop":
 		err = f.kafka.Stop(t.Context())
 	case f.kafka != nil:
 		err = f.kafka.Restart(t.Context())
 	case what == "stop":
 		err = f.log.Close()
+	case what == "keep":
+		err = os.CopyFS(f.logDir+"-kept", os.DirFS(f.logDir))
+	case what == "put back":
+		err = errors.Join(os.RemoveAll(f.logDir), os.CopyFS(f.logDir, os.DirFS(f.logDir+"-kept")))
 	default:
 		f.log, err = embedded.Start(embedded.Config{Dir: f.logDir, Listen: f.env["BROKER"]})
 	}
@@ -214,16 +226,24 @@ func (f *faultWorld) switchBroker(t *testing.T, what string) string {
 
 func (f *faultWorld) askRegistry(t *testing.T, what string) string {
 	t.Helper()
+	if what == "move" {
+		f.moveRegistry(t)
+		return ""
+	}
 	words := strings.SplitN(what, " ", 3)
 	var body io.Reader = http.NoBody
 	if len(words) == 3 {
 		body = strings.NewReader(words[2])
 	}
-	req, err := http.NewRequestWithContext(t.Context(), words[0], f.env["REGISTRY"]+words[1], body)
+	req, err := http.NewRequestWithContext(t.Context(), words[0], f.registryOfOthers()+words[1], body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	if f.login != nil {
+		password, _ := f.login.Password()
+		req.SetBasicAuth(f.login.Username(), password)
+	}
 	r, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "error: " + err.Error() + "\n"

@@ -5,23 +5,30 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	kgo "github.com/segmentio/kafka-go"
 	"golang.org/x/sys/unix"
 
+	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/kafka/embedded"
 	"shelfstream/internal/testenv"
 	"shelfstream/status"
+	"shelfstream/status/roster"
 )
 
 // TestFaultsInSystems plays what needs an ERP and a shop. More prompts:
@@ -33,11 +40,19 @@ import (
 //	disk>    fill or clear the disk of the directory that the section "disk" names, which is a small one of its own
 func TestFaultsInSystems(t *testing.T) {
 	playAll(t, "systems", func(t *testing.T, d *dialogue) *playground {
+		f := &faultWorld{env: map[string]string{}, proxies: map[string]*testenv.Proxy{}, runs: map[string]*backgroundRun{}}
+		if strings.Contains(d.files["pipeline.yaml"], "${CHAT}") { // people are told, and nothing runs
+			t.Parallel()
+			f.playground = newPlayground(t, d, f.env)
+			f.channels(t)
+			f.followers()
+			return f.playground
+		}
 		s := databases(t)
 		if d.files["erp server"] != "" {
 			s.erp = ownERP(t, strings.Fields(d.files["erp server"]))
 		}
-		f := &faultWorld{erpServer: s.erp, env: map[string]string{}, proxies: map[string]*testenv.Proxy{}}
+		f.erpServer = s.erp
 		for name, addr := range map[string]string{"erp": s.erp.Addr(), "shop": s.shop.Addr()} {
 			f.proxy(t, name, addr)
 		}
@@ -48,7 +63,7 @@ func TestFaultsInSystems(t *testing.T) {
 		if own, ok := d.files["kafka"]; ok {
 			f.startKafka(t, strings.Fields(own))
 		} else if strings.Contains(d.files["pipeline.yaml"], "${BROKER}") {
-			f.startLog(t)
+			f.startLog(t, d.files["registry"])
 		}
 		if strings.Contains(d.files["pipeline.yaml"], "${REST}") {
 			f.startREST(t)
@@ -57,6 +72,7 @@ func TestFaultsInSystems(t *testing.T) {
 		f.hurry(t)
 		f.connect(t, s)
 		f.small = strings.TrimSpace(d.files["disk"])
+		_, f.own = d.files["process"]
 		if strings.Contains(d.files["pipeline.yaml"], "${ADMIN}") {
 			var err error
 			if f.env["ADMIN"], err = testenv.FreeAddr(); err != nil {
@@ -79,19 +95,23 @@ type faultWorld struct {
 	shop    *sql.DB
 	client  *kafka.Client // of the log outside the pipeline, if there is one
 
-	running *shell // in this process
-	stop    func()
+	running *shell // the newest in this process
+	runs    map[string]*backgroundRun
 	rest    *restServer
 	small   string // directory on a small disk; then the pipeline runs in a process of its own
+	own     bool   // the pipeline runs in a process of its own
 	process *testenv.Process
 
 	log       *embedded.Broker // outside the pipeline
 	kafka     *testenv.Kafka   // instead of it
+	broken    damaged          // in its files
 	logDir    string
 	taken     net.Listener
 	erpServer *testenv.Postgres
 	standby   *testenv.Postgres
-	erp2      *pgx.Conn // prompts of their own
+	member    *kgo.ConsumerGroup
+	login     *url.Userinfo // that the registry asks for
+	erp2      *pgx.Conn     // prompts of their own
 	shop2     *sql.Conn
 }
 
@@ -99,7 +119,7 @@ type faultWorld struct {
 func (f *faultWorld) hurry(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile(f.config())
-	if err == nil {
+	if err == nil && !strings.Contains(string(text), "\nretries:") {
 		err = os.WriteFile(f.config(), append(text, "retries: { most: 1s, slow: 1s }\n"...), 0o600)
 	}
 	if err != nil {
@@ -118,7 +138,7 @@ func (f *faultWorld) proxy(t *testing.T, name, addr string) {
 }
 
 // startLog starts a log and a registry outside the pipeline.
-func (f *faultWorld) startLog(t *testing.T) {
+func (f *faultWorld) startLog(t *testing.T, login string) {
 	t.Helper()
 	f.logDir = t.TempDir()
 	b, err := embedded.Start(embedded.Config{Dir: f.logDir})
@@ -127,14 +147,17 @@ func (f *faultWorld) startLog(t *testing.T) {
 	}
 	f.log = b
 	t.Cleanup(func() { closeServer(t, func() error { return f.log.Close() }) })
-	f.startRegistry(t, b.Addr())
+	f.startRegistry(t, b.Addr(), login)
 }
 
-// startRegistry starts the registry outside the pipeline.
-func (f *faultWorld) startRegistry(t *testing.T, broker string) {
+// startRegistry starts the registry outside the pipeline; login is the user and the password that it asks for, "" for none.
+func (f *faultWorld) startRegistry(t *testing.T, broker, login string) {
 	t.Helper()
 	var url string
 	f.client, url = registryOn(t, broker)
+	if login != "" {
+		url = f.front(t, url, login)
+	}
 	f.proxy(t, "registry", strings.TrimPrefix(url, "http://"))
 	f.env["BROKER"], f.env["REGISTRY"] = broker, "http://"+f.proxies["registry"].Addr()
 }
@@ -221,15 +244,30 @@ func (f *faultWorld) inShop(t *testing.T, statement string) string {
 	return b.String()
 }
 
-// commandOrRun runs a command line; "run &" goes on beside the dialogue, "stop" ends it, "wait" waits until it has ended by itself.
+// backgroundRun is a command that goes on beside the dialogue.
+type backgroundRun struct {
+	shell *shell
+	stop  func()
+}
+
+// commandOrRun runs a command line; "run &" goes on beside the dialogue, "stop" ends all of those and "stop run" that one.
 func (f *faultWorld) commandOrRun(t *testing.T, line string) string {
 	t.Helper()
-	if role, ok := strings.CutSuffix(line, " &"); ok {
-		if f.small != "" {
+	if line, ok := strings.CutSuffix(line, " &"); ok {
+		switch {
+		case f.small != "":
 			f.runOnSmallDisk(t)
 			return ""
+		case f.own:
+			f.runInProcess(t, line)
+			return ""
 		}
-		f.running, f.stop = begin(t, f.env, role, "-config", f.config())
+		shell, stop := begin(t, f.env, f.arguments(line)...)
+		f.running, f.runs[line] = shell, &backgroundRun{shell, stop}
+		return ""
+	}
+	if one, ok := strings.CutPrefix(line, "stop "); ok {
+		f.runs[one].stop()
 		return ""
 	}
 	if line == "stop" {
@@ -239,7 +277,10 @@ func (f *faultWorld) commandOrRun(t *testing.T, line string) string {
 			}
 			return ""
 		}
-		f.stop()
+		for _, r := range f.runs {
+			r.stop()
+		}
+		clear(f.runs)
 		return ""
 	}
 	return f.command(t, line)
@@ -359,6 +400,12 @@ func (f *faultWorld) put(t *testing.T, what string) string {
 		}
 		defer client.Close()
 	}
+	f.produce(t, client, topic, record)
+	return ""
+}
+
+func (f *faultWorld) produce(t *testing.T, client *kafka.Client, topic string, record kafka.Record) {
+	t.Helper()
 	p, err := client.NewProducer(t.Context(), kafka.ProducerConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -366,14 +413,16 @@ func (f *faultWorld) put(t *testing.T, what string) string {
 	if err := errors.Join(p.Produce(t.Context(), topic, 0, record), p.Close(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	return ""
 }
 
-// faults gives a stage's state and faults as the status page has them: "sink shop".
+// faults gives a stage's state and faults as the status page has them: "sink shop"; "process" is what is wrong that is no stage's own.
 func (f *faultWorld) faults(t *testing.T, what string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
+	if what == processKind {
+		return f.processFaults(ctx, t)
+	}
 	report, err := f.report(ctx)
 	if err != nil {
 		return "error: " + err.Error() + "\n"
@@ -386,18 +435,54 @@ func (f *faultWorld) faults(t *testing.T, what string) string {
 		out := s.State + "\n"
 		var printed strings.Builder
 		for _, fl := range s.Faults {
-			printed.WriteString(faultText(fl))
-			if fl.Cause != "" {
-				printed.WriteString("    cause: " + string(fl.Cause) + "\n")
-			}
+			printed.WriteString(faultAndCause(fl))
 		}
 		for i := range s.Troubles {
-			printed.WriteString(faultText(s.Troubles[i].Fault.Fault()))
+			printed.WriteString(faultAndCause(s.Troubles[i].Fault.Fault()))
 		}
 		out += printed.String()
 		return out
 	}
 	return "no such stage\n"
+}
+
+func faultAndCause(f *fault.Fault) string {
+	text := faultText(f)
+	if f.Cause != "" {
+		text += "    cause: " + string(f.Cause) + "\n"
+	}
+	return text
+}
+
+// processFaults are what processes report of themselves, on the topic that the page reads.
+func (f *faultWorld) processFaults(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	last := map[string]string{}
+	err := f.client.Scan(ctx, roster.Topic("it"), 0, 0, -1, func(r *kafka.Record) error {
+		var w roster.Worker
+		last[string(r.Key)] = ""
+		if r.Value == nil {
+			return nil
+		}
+		if err := json.Unmarshal(r.Value, &w); err != nil {
+			return err
+		}
+		for i := range w.Stages {
+			if w.Stages[i].Kind == processKind {
+				for _, fl := range w.Stages[i].Faults {
+					last[string(r.Key)] += faultAndCause(fl)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	if out := strings.Join(slices.Sorted(maps.Values(last)), ""); out != "" {
+		return out
+	}
+	return "no fault\n"
 }
 
 func (f *faultWorld) report(ctx context.Context) (*status.Report, error) {

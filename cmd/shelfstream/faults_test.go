@@ -111,15 +111,20 @@ func newPlayground(t *testing.T, d *dialogue, env map[string]string) *playground
 
 func (p *playground) config() string { return filepath.Join(p.dir, "pipeline.yaml") }
 
-// command runs a command line to its end and gives everything it printed.
-func (p *playground) command(t *testing.T, line string) string {
-	t.Helper()
+// arguments takes a command line apart, and adds the configuration if it names none.
+func (p *playground) arguments(line string) []string {
 	args := strings.Fields(line)
 	if i := slices.Index(args, "-config"); i >= 0 {
 		args[i+1] = filepath.Join(p.dir, args[i+1])
-	} else {
-		args = append(args, "-config", p.config())
+		return args
 	}
+	return append(args, "-config", p.config())
+}
+
+// command runs a command line to its end and gives everything it printed.
+func (p *playground) command(t *testing.T, line string) string {
+	t.Helper()
+	args := p.arguments(line)
 	ctx, cancel := context.WithTimeout(t.Context(), withinStep)
 	defer cancel()
 	s := newShell(p.env)
@@ -133,7 +138,7 @@ func (p *playground) command(t *testing.T, line string) string {
 		}
 	}
 	out += lines.String()
-	if args[0] == "run" {
+	if args[0] == "run" || args[0] == "alerts" {
 		out += causesIn(err)
 	}
 	switch {
@@ -161,6 +166,10 @@ var volatile = []struct {
 	{regexp.MustCompile(`pg_terminate_backend\(\d+\)`), "pg_terminate_backend(PID)"},
 	{regexp.MustCompile(`\b[0-9A-F]+/[0-9A-F]{5,}\b`), "LSN"},
 	{regexp.MustCompile(`apply \d+ records of (\S+)/\d+:`), "apply N records of $1/PARTITION:"},
+	{regexp.MustCompile(`: sent in .*`), ": sent"},
+	{regexp.MustCompile(`checksum \w+, computed \w+`), "checksum X, computed Y"},
+	{regexp.MustCompile(`\(persist .*\)`), "(persist …)"}, // whichever write was the first
+	{regexp.MustCompile(`<shelfstream\.[0-9a-f]{32}@`), "<shelfstream.ID@"},
 	{regexp.MustCompile(`call=".*`), "call=… error=…"}, // whichever was first
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ import (
 //	rest>         what the server at REST has, and what it says
 //	standby>      start or stop a standby of the ERP's own server, ERP_STANDBY
 func (f *faultWorld) moreSystems() {
+	f.registryPrompts()
 	f.say["erp2"], f.say["shop2"], f.say["kafka"], f.say["standby"] = f.inERP2, f.inShop2, f.kafkaTool, f.switchStandby
 	f.say["rest"] = f.inREST
 }
@@ -69,13 +71,18 @@ func (f *faultWorld) startKafka(t *testing.T, properties []string) {
 	}
 	t.Cleanup(func() { closeServer(t, k.Close) })
 	f.kafka = k
-	f.startRegistry(t, k.Addr())
+	f.startRegistry(t, k.Addr(), "")
 	f.env["BROKER_USERS"] = k.SASLAddr()
 }
 
 func (f *faultWorld) kafkaTool(t *testing.T, line string) string {
 	t.Helper()
 	words := strings.Fields(line)
+	for i, w := range words {
+		if name, ok := strings.CutPrefix(w, "./"); ok {
+			words[i] = filepath.Join(f.dir, name)
+		}
+	}
 	out, err := f.kafka.Tool(t.Context(), words[0], append([]string{"--bootstrap-server", f.kafka.Addr()}, words[1:]...)...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

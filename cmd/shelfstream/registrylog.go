@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
@@ -21,7 +22,8 @@ type registryLog struct {
 	topic    string
 	producer *kafka.Producer // nil: only to read
 
-	mu sync.Mutex // one append at a time, so that an append's error is its own
+	mu    sync.Mutex // one append at a time, so that an append's error is its own
+	taken atomic.Pointer[fault.Fault]
 }
 
 // openRegistryLog opens the topic; an owner makes it if it is missing, and takes it over.
@@ -57,15 +59,20 @@ func (l *registryLog) Append(ctx context.Context, key, value []byte) error {
 	return l.lost(l.producer.Flush(ctx))
 }
 
+// Fault says that another process has taken the topic over; nil as long as nobody has, or it was not noticed yet.
+func (l *registryLog) Fault() *fault.Fault { return l.taken.Load() }
+
 // lost says what another registry on the same topic means.
 func (l *registryLog) lost(err error) error {
 	if !errors.Is(err, kafka.ErrFenced) {
 		return err
 	}
-	return &fault.Fault{
+	f := &fault.Fault{
 		Class: fault.Environment, Cause: fault.RegistryTwice, Where: "topic " + l.topic, What: "another process runs the embedded registry of this log now", Err: err,
-		Fix: "run one 'shelfstream run' only, or name a registry for all of them in log.registry.url",
+		Fix: "run one 'shelfstream run' only, and start it again; or name a registry for all of them in log.registry.url",
 	}
+	l.taken.Store(f) // who asks the registry over HTTP hears of an error of the server only
+	return f
 }
 
 // Replay implements registry.Log.

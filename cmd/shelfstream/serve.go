@@ -17,13 +17,12 @@ import (
 // serve runs stages, with the admin port and progress beside them, until ctx ends or one of them cannot go on.
 func (a *app) serve(ctx context.Context, p *program, stages []stage) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
 	// The admin port and the progress outlive the stages, so that a slow end can be watched.
 	beside, endBeside := context.WithCancel(context.WithoutCancel(ctx))
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer endBeside()
+	defer cancel(nil) // what watches ends with it, also when a stage has ended by itself
 	running := make([]*patient, len(stages))
 	reporters := make([]status.Reporter, len(stages))
 	for i, s := range stages {
@@ -103,8 +102,11 @@ func (a *app) common() error {
 	if f := a.client.Fault(); f != nil {
 		l.Add(f)
 	}
-	if f := a.registry.Fault(); f != nil {
-		l.Add(f)
+	switch own := a.registryServer; {
+	case own != nil && own.log.Fault() != nil:
+		l.Add(own.log.Fault())
+	case a.registry.Fault() != nil:
+		l.Add(a.registry.Fault())
 	}
 	return l.Err()
 }

@@ -47,7 +47,7 @@ func kafkaEntries() []Entry {
 		{KafkaTooLarge, system, "A row or product is larger than its topic accepts", Invalid, Error, "make it smaller, or raise max.message.bytes of the topic", "", false},
 		{KafkaRecordsLost, system, "The log lost records that it had acknowledged", Lost, Critical, "find what took them, and have the source read again whole", "shelfstream capture resnapshot", true},
 		{KafkaTopicSetting, system, "The brokers refuse a topic", Refused, Critical, "correct log.topics or log.partitions as the broker's message says; delete a topic whose name collides, or rename the pipeline", "", false},
-		{KafkaBatchBroken, system, "The log holds a batch that cannot be read", Lost, Critical, "check the broker's disk; delete the records before the next one, or rebuild the topic from its source", "shelfstream capture resnapshot", true},
+		{KafkaBatchBroken, system, "The log holds a batch that cannot be read", Lost, Critical, "check the broker's disk; delete the records up to the batch's end, and have what stood there sent anew", "shelfstream capture resnapshot", true},
 		{KafkaStoreFailed, system, "The brokers could not store records", Full, Critical, "look into the broker's log; a full disk is the usual cause; then start again", "", false},
 	}
 }
@@ -61,7 +61,7 @@ func registryEntries() []Entry {
 		{RegistryMissing, system, "A schema is not in the registry", Lost, Error, "let log.registry name the registry that the topic's writer uses", "", true},
 		{RegistryForeign, system, "A schema in the registry is no table's", Invalid, Critical, "remove the schema that another program registered", "", true},
 		{RegistryLogin, system, "The registry refuses the login", Refused, Critical, "correct log.registry.user and password, and what the user may do", "", true},
-		{RegistryRefused, system, "The registry refuses a request", Refused, Critical, "look at the registry's log", "", true},
+		{RegistryRefused, system, "The registry refuses a request", Refused, Critical, "see the registry's answer and its log; one that is read-only is to be made writable", "", true},
 		{RegistryTwice, system, "Two processes run the embedded registry of one log", Conflict, Critical, "run one of them only, or name a registry for all in log.registry.url", "", false},
 	}
 }

@@ -52,7 +52,7 @@ func postgresEntries() []Entry {
 		{PostgresPublication, system, "The publication does not carry all that is captured", Refused, Critical, "run the CREATE or ALTER PUBLICATION that the fault names", "shelfstream check -connect", true},
 		{PostgresTableMissing, system, "A captured table does not exist", Refused, Critical, "make the table, or correct its name under the source's tables", "shelfstream check -connect", true},
 		{PostgresTableUnfit, system, "A captured table has no change log", Refused, Critical, "make it a logged table, or capture the tables it is made of", "shelfstream check -connect", true},
-		{PostgresTableLocked, system, "A table is locked, so its snapshot cannot begin", Busy, Error, "let the transaction that locks it end", "", true},
+		{PostgresTableLocked, system, "A table is locked, so it can be neither looked at nor read", Busy, Error, "let the transaction that locks it end", "", true},
 		{PostgresTableChanged, system, "A captured table was changed, and is read anew", Busy, Warning, "nothing: the table is read anew by itself", "", true},
 		{PostgresColumnMissing, system, "The configuration names a column that does not come from the table", Refused, Critical, "correct columns or partition_by, or give the column back to the table or the publication", "shelfstream check -connect", true},
 		{PostgresNoKey, system, "A captured table has no key", Refused, Critical, "add a primary key, or a replica identity by a unique index", "shelfstream check -connect", true},

@@ -53,7 +53,7 @@ func played(dialogue string) (printed, cured map[string]bool) {
 			}
 		}
 		_, shown, _ := strings.Cut(step, "\n")
-		looks := regexp.MustCompile(`^(faults|shop|ready)\?|^\$\? parked`).MatchString(step)
+		looks := regexp.MustCompile(`^(faults|shop|ready)\?|^\$\? parked|^\$\?? alerts test`).MatchString(step)
 		for c := range printed {
 			if looks && !now[c] && strings.TrimSpace(shown) != "" {
 				cured[c] = true
@@ -105,6 +105,7 @@ func TestACureIsSeen(t *testing.T) {
 		"shop> ALTER USER x\n":          false,
 		"faults? sink shop\n    live\n": true,
 		"shop? SELECT 1\n    1\n":       true,
+		"$ alerts test -to x\n    x\n":  true,
 		"faults? sink shop\n    retrying\n        cause: mysql.login\n": false,
 	} {
 		if _, cured := played(fault + after); cured["mysql.login"] != want {

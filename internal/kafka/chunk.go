@@ -247,7 +247,8 @@ func (f *Fetcher) decode(b *Batch) {
 func badBatch(k tp, offset int64, err error) error {
 	return &fault.Fault{
 		Class: fault.Runtime, Cause: fault.KafkaBatchBroken, Where: fmt.Sprintf("%s/%d@%d", k.topic, k.partition, offset), What: "the log holds a batch that cannot be read",
-		Fix: "check the broker's disk; if the batch is damaged for good, delete the records before the next one with kafka-delete-records, or rebuild the topic from its source", Err: err,
+		Fix: fmt.Sprintf("check the broker's disk; if the batch is damaged for good, delete the records up to its end: kafka-configs --alter --entity-type topics --entity-name %s --add-config cleanup.policy=[compact,delete] (a compacted topic refuses otherwise), kafka-delete-records, cleanup.policy=compact again; then have what stood there sent anew: shelfstream capture resnapshot, or, if it is a view's topic, stop transform, delete its state.dir and start it again",
+			k.topic), Err: err,
 	}
 }
 

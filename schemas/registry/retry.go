@@ -108,7 +108,7 @@ func (c *Client) refused(what string, err error) error {
 	case http.StatusConflict:
 		f.Cause, f.Fix = fault.RegistryForbids, "the subject's compatibility level forbids this change of the table; set it to NONE: PUT /config/<subject> with {\"compatibility\":\"NONE\"}"
 	default:
-		f.Fix = "look at the registry's log"
+		f.Fix = "see the registry's answer, and its log; one that is read-only takes schemas again after PUT /mode (or /mode/<subject>) with {\"mode\":\"READWRITE\"}"
 	}
 	return f
 }

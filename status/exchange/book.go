@@ -67,7 +67,7 @@ func (b *Book) Run(ctx context.Context) error {
 			return nil
 		}
 		b.cfg.Logger.Warn("exchanges cannot be read", "topic", b.cfg.Topic, "error", err)
-		b.trouble.Store(readFault(b.cfg.Topic, err))
+		b.trouble.Store(status.TopicFault(fault.StatusUnreadable, b.cfg.Topic, "the record of exchanges cannot be read; the data goes on", "read", err))
 		if back.Wait(ctx, attempt) != nil {
 			return nil
 		}
@@ -79,16 +79,6 @@ func (b *Book) Fault() *fault.Fault { return b.trouble.Load() }
 
 // Changed is closed when there is something new. Take it before reading.
 func (b *Book) Changed() <-chan struct{} { return b.news.Changed() }
-
-func readFault(topic string, err error) *fault.Fault {
-	if l := fault.All(err); len(l) > 0 {
-		return l[0]
-	}
-	return &fault.Fault{
-		Class: fault.Environment, Cause: fault.StatusUnreadable, Where: "topic " + topic, What: "the record of exchanges cannot be read; the data goes on",
-		Fix: "see that the brokers run and that this user may read the topic", Err: err,
-	}
-}
 
 func (b *Book) begin() {
 	b.mu.Lock()

@@ -3,7 +3,6 @@ package exchange
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -16,6 +15,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
+	"shelfstream/status"
 )
 
 // Config says what a Recorder does. Client and Topic are required.
@@ -187,20 +187,8 @@ func (r *Recorder) shelve(link, outcome string, e *entry) {
 
 // problem shows an error.
 func (r *Recorder) problem(err error) {
-	f := writeFault(r.cfg.Topic, err)
+	f := status.TopicFault(fault.StatusUnwritable, r.cfg.Topic, "the record of exchanges cannot be written; the data goes on", "write", err)
 	if old := r.trouble.Swap(f); old == nil || old.Error() != f.Error() {
 		r.cfg.Logger.Warn("exchanges are not recorded", "topic", r.cfg.Topic, "error", err)
-	}
-}
-
-// writeFault is what keeps a status topic from being written.
-func writeFault(topic string, err error) *fault.Fault {
-	var f *fault.Fault
-	if errors.As(err, &f) {
-		return f
-	}
-	return &fault.Fault{
-		Class: fault.Environment, Cause: fault.StatusUnwritable, Where: "topic " + topic, What: "the record of exchanges cannot be written; the data goes on",
-		Fix: "see that the brokers run and that this user may write the topic", Err: err,
 	}
 }

@@ -142,23 +142,13 @@ func (k *Keeper) forever(ctx context.Context, shown *atomic.Pointer[fault.Fault]
 			return
 		}
 		if !errors.Is(err, kafka.ErrFenced) { // another keeper has taken over, as it should
-			shown.Store(k.faultOf(cause, what, err))
+			shown.Store(status.TopicFault(cause, Topic(k.cfg.Pipeline), what, "read and write", err))
 			k.cfg.Logger.Warn("incidents: trying again", "error", err)
 			k.news.Tell()
 		}
 		if back.Wait(ctx, attempt) != nil {
 			return
 		}
-	}
-}
-
-func (k *Keeper) faultOf(cause fault.Cause, what string, err error) *fault.Fault {
-	if l := fault.All(err); len(l) > 0 {
-		return l[0]
-	}
-	return &fault.Fault{
-		Class: fault.Environment, Cause: cause, Where: "topic " + Topic(k.cfg.Pipeline), What: what, Err: err,
-		Fix: "see that the brokers run and that this user may read and write the topics " + Topic(k.cfg.Pipeline) + " and " + RequestsTopic(k.cfg.Pipeline),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/retry"
+	"shelfstream/status"
 )
 
 // Topic is where the processes of a pipeline report: one partition, key = the worker's name, value = Worker as JSON, a tombstone at a clean end.
@@ -51,21 +52,11 @@ func (r *Roster) read(ctx context.Context) {
 			return
 		}
 		r.cfg.Logger.Warn("other processes' reports cannot be read", "topic", topic, "error", err)
-		r.reading.Store(faultOf(topic, fault.StatusUnreadable, "the reports of the pipeline's processes cannot be read; the data goes on", "read", err))
+		r.reading.Store(status.TopicFault(fault.StatusUnreadable, topic, "the reports of the pipeline's processes cannot be read; the data goes on", "read", err))
 		r.news.Tell()
 		if back.Wait(ctx, attempt) != nil {
 			return
 		}
-	}
-}
-
-func faultOf(topic string, cause fault.Cause, what, may string, err error) *fault.Fault {
-	if l := fault.All(err); len(l) > 0 {
-		return l[0]
-	}
-	return &fault.Fault{
-		Class: fault.Environment, Cause: cause, Where: "topic " + topic, What: what,
-		Fix: "see that the brokers run and that this user may " + may + " the topic", Err: err,
 	}
 }
 
@@ -111,7 +102,7 @@ func (r *Roster) report(ctx context.Context) {
 }
 
 func (r *Roster) unwritten(topic string, err error) {
-	f := faultOf(topic, fault.StatusUnwritable, "this process cannot report how it does; the data goes on", "write", err)
+	f := status.TopicFault(fault.StatusUnwritable, topic, "this process cannot report how it does; the data goes on", "write", err)
 	if old := r.writing.Swap(f); old == nil || old.Error() != f.Error() {
 		r.cfg.Logger.Warn("this process cannot report how it does", "topic", topic, "error", err)
 	}

@@ -38,11 +38,12 @@ type Box struct {
 	cfg  Config
 	addr *net.TCPAddr
 
-	mu      sync.Mutex
-	mails   []Mail
-	arrived func(*Mail)
-	server  *smtp.Server
-	ended   chan struct{}
+	mu       sync.Mutex
+	mails    []Mail
+	arrived  func(*Mail)
+	server   *smtp.Server
+	listener net.Listener
+	ended    chan struct{}
 }
 
 // Start starts a server on a free port. Stop it.
@@ -72,20 +73,23 @@ func (b *Box) Restart() error {
 	}()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.server, b.ended = server, ended
+	b.server, b.listener, b.ended = server, l, ended
 	return nil
 }
 
 // Stop breaks off every connection; nobody listens until Restart.
 func (b *Box) Stop() error {
 	b.mu.Lock()
-	server, ended := b.server, b.ended
+	server, listener, ended := b.server, b.listener, b.ended
 	b.server = nil
 	b.mu.Unlock()
 	if server == nil {
 		return nil
 	}
 	err := server.Close()
+	if closing := listener.Close(); !errors.Is(closing, net.ErrClosed) { // it had not got as far as to serve it
+		err = errors.Join(err, closing)
+	}
 	<-ended
 	if errors.Is(err, smtp.ErrServerClosed) {
 		return nil
