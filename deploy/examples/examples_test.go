@@ -21,6 +21,7 @@ func values(t *testing.T) map[string]string {
 		"ERP_DSN": "postgres://capture:x@127.0.0.1:5432/erp", "SHOP_DSN": "shop:x@tcp(127.0.0.1:3306)/shop",
 		"KAFKA_BROKER": "127.0.0.1:9092", "REGISTRY_URL": "http://127.0.0.1:8081", "STATE_DIR": t.TempDir(),
 		"DATA_DIR": t.TempDir(), "LOG_LISTEN": "127.0.0.1:9092", "REGISTRY_LISTEN": "127.0.0.1:8081", "ADMIN_LISTEN": "127.0.0.1:8480", "ORDER_DIR": t.TempDir(),
+		"ERP_URL": "https://erp.example.com/api", "ERP_TOKEN": "x",
 	}
 }
 

@@ -185,7 +185,8 @@ func (in *input) matching(rows [][]schemas.Value, value func(wanted) schemas.Val
 func (in *input) fits(row, by []schemas.Value, value func(wanted) schemas.Value) bool {
 	for i, c := range in.mine {
 		w := in.wanted[i]
-		a, b := row[c], schemas.Null
+		a := row[c]
+		var b schemas.Value
 		if w.spread {
 			b = by[w.column]
 		} else {
