@@ -138,8 +138,11 @@ loading %d products …
 	g.Go(func() error { return w.orders.Shopping(gctx, o.products) })
 	g.Go(func() error { return w.report(gctx, p, stages, clerk, watcher) })
 	looking, enough := context.WithCancel(ctx)
-	looked := make(chan error, 1)
-	go func() { looked <- w.orders.Run(looking) }()
+	looked := make(chan struct{})
+	go func() {
+		defer close(looked)
+		_ = w.orders.Run(looking) // it always ends without one
+	}()
 	defer func() { enough(); <-looked }()
 	if err := g.Wait(); err != nil && shift.Err() == nil {
 		return err
