@@ -28,5 +28,6 @@ func (r *Rules) systemOf(c fault.Cause) string {
 	case "Kafka", "Registry", "Topics", "Rules", "Guards", "Shelfstream", "Channels", "Status":
 		return ""
 	}
-	return e.System
+	// "MySQL source", "PostgreSQL sink": the link says which of the two.
+	return strings.TrimSuffix(strings.TrimSuffix(e.System, " source"), " sink")
 }
