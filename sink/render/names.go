@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/template/parse"
@@ -65,9 +66,7 @@ func (c *checker) node(s scope, n parse.Node) {
 
 func (s scope) inner() scope {
 	vars := make(map[string]*schemas.Type, len(s.vars))
-	for k, v := range s.vars {
-		vars[k] = v
-	}
+	maps.Copy(vars, s.vars)
 	return scope{s.dot, vars}
 }
 

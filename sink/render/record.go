@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/base64"
+	"maps"
 	"time"
 
 	"shelfstream/schemas"
@@ -32,9 +33,7 @@ func NewRecord(t *schemas.Table, row []schemas.Value, extra map[string]any) Reco
 	for i := range row {
 		r[t.Columns[i].Name] = plain(&t.Columns[i].Type, &row[i])
 	}
-	for name, v := range extra {
-		r[name] = v
-	}
+	maps.Copy(r, extra)
 	return r
 }
 

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -15,8 +16,7 @@ import (
 // answers writes what the other side calls its records to a topic of its own, keyed as the records are and in as many partitions, so that whoever reads the
 // view can read it beside it. A record that is gone there is a tombstone.
 type answers struct {
-	cfg   *Options
-	topic string
+	cfg *Options
 
 	mu       sync.Mutex
 	producer *kafka.Producer
@@ -137,9 +137,7 @@ func (a *answers) shape(ctx context.Context, p sink.Partition, topic string) (*a
 		return nil, err
 	}
 	configs := map[string]string{}
-	for k, v := range a.cfg.TopicConfigs {
-		configs[k] = v
-	}
+	maps.Copy(configs, a.cfg.TopicConfigs)
 	configs["cleanup.policy"] = "compact"
 	if err := a.cfg.Client.EnsureTopics(ctx, kafka.TopicSpec{Name: topic, Partitions: max(n, int(p.ID)+1), Replication: a.cfg.Replication, Configs: configs}); err != nil {
 		return nil, err

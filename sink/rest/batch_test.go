@@ -94,11 +94,11 @@ func TestBatchItems(t *testing.T) {
 			if (err != nil) != tc.err || fmt.Sprint(faultsOf(parked)) != fmt.Sprint(tc.parked) && !tc.err {
 				t.Fatalf("%v, parked %+v, want %v", err, parked, tc.parked)
 			}
-			text := fmt.Sprint(err)
+			said := []string{fmt.Sprint(err)}
 			for _, p := range parked {
-				text += p.Fault.Error()
+				said = append(said, p.Fault.Error())
 			}
-			if !strings.Contains(text, tc.words) {
+			if text := strings.Join(said, "; "); !strings.Contains(text, tc.words) {
 				t.Errorf("the server's words %q are not in %s", tc.words, text)
 			}
 			if n == 1 {

@@ -102,6 +102,10 @@ func (s *session) attempt(ctx context.Context, c *call, items []*item) error {
 		if err := s.settle(ctx, it); err != nil {
 			return err
 		}
+		if it.fault != nil {
+			done.Park = append(done.Park, s.parked(it))
+			continue
+		}
 		if it.call == nil { // the other side has it as it is to be
 			s.record(&done, it)
 			continue
@@ -315,6 +319,10 @@ func (s *session) settle(ctx context.Context, it *item) error {
 		return nil // the same call with the same key; of a change, lookup could not tell whether it was made
 	}
 	found, answer, err := s.ask(ctx, it)
+	if errors.Is(err, errUnrendered) {
+		it.fault = s.unrendered(it, err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -340,12 +348,15 @@ func (s *session) settle(ctx context.Context, it *item) error {
 	return nil
 }
 
+// errUnrendered says that a record's lookup cannot be made of it.
+var errUnrendered = errors.New("lookup: path")
+
 // ask asks whether the other side has a record, and what it calls it.
 func (s *session) ask(ctx context.Context, it *item) (found bool, answer string, _ error) {
 	l := s.plan.lookup
 	path, err := l.path.Append(nil, s.plan.record(it.rec, it.answer))
 	if err != nil {
-		return false, "", fmt.Errorf("look up %s %s: path: %w", s.plan.view, it.key, err)
+		return false, "", fmt.Errorf("%w: %w", errUnrendered, err)
 	}
 	begun := s.t.now()
 	req := &request{method: "GET", path: string(path)}

@@ -184,6 +184,28 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
+// TestALookupThatCannotBeMade parks its record, and holds up no other.
+func TestALookupThatCannotBeMade(t *testing.T) {
+	w, e := world(t), newERP(t)
+	o := orders()
+	o.Lookup.Path = "/orders/{{number .name}}"
+	cfg := config(e, o)
+	cfg.Timeout = 100 * time.Millisecond
+	tg := target(t, w, cfg, nil)
+	tg.step = func(name string) {
+		if name == stepIntended {
+			panic("killed")
+		}
+	}
+	if !killed(t, open(t, tg, w), records(0, 1)) {
+		t.Fatal("it lives")
+	}
+	s := open(t, target(t, w, cfg, nil), w)
+	if parked := applied(t, s, records(0, 2)); len(parked) != 1 || parked[0].Fault.Cause != fault.RestUnrendered || len(s.led.Pending()) != 1 || e.rows()[1] == "" {
+		t.Errorf("parked %+v; the ERP has %v", parked, e.rows())
+	}
+}
+
 func TestLimiterSpacesCalls(t *testing.T) {
 	now := time.Unix(0, 0)
 	l := newLimiter(10, func() time.Time { return now })
