@@ -23,8 +23,7 @@ var unplayed = []Cause{
 	BinlogUnreachable, BinlogLogin, BinlogDatabase, BinlogConnections, BinlogNotAccepting, BinlogCatalog, BinlogVersion, BinlogOff, BinlogFormat,
 	BinlogMetadata, BinlogServerID, BinlogReplica, BinlogGTID, BinlogExpires, BinlogReplication, BinlogTableRight, BinlogTableMissing, BinlogTableUnfit,
 	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue, BinlogPacket,
-	RestUnreachable, RestTimeout, RestThrottled, RestBusy, RestLogin, RestAddress,
-	RestRefused, RestConflict, RestTooLarge, RestFails, RestUnrendered, RestAnswer,
+	RestUnrendered, RestAnswer,
 	// Need a database of the sink's own that comes and goes, a standby behind the sink's address, and a PostgreSQL on a small disk.
 	PGSinkDatabase,
 	PGSinkReadOnly,
