@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
 	var err error
-	server, err = testenv.StartMariaDB(context.Background(), "", testenv.MariaDBRelaxed(), testenv.MariaDBCaptured())
+	server, err = testenv.StartMariaDB(context.Background(), "", testenv.MariaDBRelaxed(), testenv.MariaDBCaptured(), program())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -34,6 +34,11 @@ func runTests(m *testing.M) int {
 	}
 	return code
 }
+
+// program is the installed server, or the one that the environment names: SHELFSTREAM_MYSQLD=/path/to/mysqld runs the tests on MySQL.
+func program() testenv.MariaDBOption { return testenv.MariaDBProgram(os.Getenv("SHELFSTREAM_MYSQLD")) }
+
+func onMySQL() bool { return strings.HasPrefix(server.Version(), "MySQL") }
 
 var databases atomic.Int64
 

@@ -20,7 +20,7 @@ import (
 // startServer is a server of the test's own.
 func startServer(t *testing.T, settings ...string) *testenv.MariaDB {
 	t.Helper()
-	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed(), testenv.MariaDBCaptured()}
+	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed(), testenv.MariaDBCaptured(), program()}
 	for i := 0; i < len(settings); i += 2 {
 		opts = append(opts, testenv.MariaDBSetting(settings[i], settings[i+1]))
 	}
@@ -39,6 +39,10 @@ func startServer(t *testing.T, settings ...string) *testenv.MariaDB {
 // TestPositionLost: where the log does not go back to the checkpoint, the source says so, and goes on only from a new snapshot.
 func TestPositionLost(t *testing.T) {
 	m := startServer(t)
+	reset := "RESET MASTER"
+	if onMySQL() {
+		reset = "RESET BINARY LOGS AND GTIDS"
+	}
 	for name, lose := range map[string]func(*database){
 		"purged": func(d *database) {
 			d.exec("FLUSH BINARY LOGS", "INSERT INTO a VALUES (2)", "FLUSH BINARY LOGS", "INSERT INTO a VALUES (3)")
@@ -50,11 +54,11 @@ func TestPositionLost(t *testing.T) {
 				return len(d.text("SHOW BINARY LOGS")) == 1
 			})
 		},
-		"made anew": func(d *database) { d.exec("RESET MASTER") },
+		"made anew": func(d *database) { d.exec(reset) },
 		"made anew, and longer than before": func(d *database) {
 			second := d.one("SELECT UNIX_TIMESTAMP()")
 			until(t, "another second", func() bool { return d.one("SELECT UNIX_TIMESTAMP()") != second })
-			d.exec("RESET MASTER")
+			d.exec(reset)
 			for i := range 100 {
 				d.exec(fmt.Sprintf("INSERT INTO a VALUES (%d)", 10+i))
 			}

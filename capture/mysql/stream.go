@@ -157,6 +157,9 @@ func (st *stream) event(ctx context.Context, h *replication.EventHeader, body []
 	case replication.MARIADB_GTID_EVENT, replication.GTID_EVENT, replication.ANONYMOUS_GTID_EVENT, replication.GTID_TAGGED_LOG_EVENT:
 		return st.begin(ctx, h, body)
 	case replication.XA_PREPARE_LOG_EVENT:
+		if len(body) > 0 && body[0] != 0 && st.group.prepared { // prepared and committed in one phase
+			return st.abandon(ctx, "an XA transaction that changed it was committed")
+		}
 		return st.commit(ctx)
 	case replication.TRANSACTION_PAYLOAD_EVENT:
 		return st.payload.each(body, func(h *replication.EventHeader, body []byte) error { return st.event(ctx, h, body) })

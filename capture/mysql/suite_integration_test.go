@@ -39,8 +39,15 @@ func TestContract(t *testing.T) {
 
 // TestContractCompressed runs the suite again on a log whose events are compressed.
 func TestContractCompressed(t *testing.T) {
-	on := newDatabase(t, "SET GLOBAL log_bin_compress = 1", "SET GLOBAL log_bin_compress_min_len = 10")
-	defer on.exec("SET GLOBAL log_bin_compress = 0")
+	setting := "log_bin_compress"
+	if onMySQL() {
+		setting = "binlog_transaction_compression"
+	}
+	on := newDatabase(t, "SET GLOBAL "+setting+" = 1")
+	defer on.exec("SET GLOBAL " + setting + " = 0")
+	if !onMySQL() {
+		on.exec("SET GLOBAL log_bin_compress_min_len = 10")
+	}
 	capturetest.Run(t, func(t *testing.T) capturetest.System {
 		return suiteSystem{newDatabase(t, "CREATE TABLE head"+suiteTable, "CREATE TABLE line"+suiteTable)}
 	})

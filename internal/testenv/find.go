@@ -69,13 +69,17 @@ type mysqlBinaries struct {
 
 // FindMariaDB tells which MariaDB or MySQL server would be started ("MariaDB 10.11.14").
 func FindMariaDB(ctx context.Context) (version string, err error) {
-	b, err := findMariaDB(ctx)
+	b, err := findMariaDB(ctx, "")
 	return b.version, err
 }
 
-func findMariaDB(ctx context.Context) (mysqlBinaries, error) {
+// findMariaDB looks for a server program, or takes the one that is given.
+func findMariaDB(ctx context.Context, program string) (mysqlBinaries, error) {
 	for _, name := range []string{"mariadbd", "mysqld"} {
-		p := lookSbin(name)
+		p := program
+		if p == "" {
+			p = lookSbin(name)
+		}
 		if p == "" {
 			continue
 		}

@@ -30,6 +30,7 @@ type MariaDBOption func(*mariadbConfig)
 type mariadbConfig struct {
 	settings [][2]string
 	port     int
+	program  string
 }
 
 // MariaDBSetting sets a server variable, e.g. "max_allowed_packet", "64M"; later options win.
@@ -44,10 +45,14 @@ func MariaDBRelaxed() MariaDBOption {
 	}
 }
 
+// MariaDBProgram starts this server program and not the installed one, e.g. a MySQL's mysqld; "" does nothing.
+func MariaDBProgram(path string) MariaDBOption { return func(c *mariadbConfig) { c.program = path } }
+
 // MariaDBCaptured makes the server fit to be a source: each event of its binlog describes the columns, and GTIDs only grow.
 func MariaDBCaptured() MariaDBOption {
 	return func(c *mariadbConfig) {
-		c.settings = append(c.settings, [2]string{"binlog_row_metadata", "FULL"}, [2]string{"gtid_strict_mode", "1"})
+		c.settings = append(c.settings, [2]string{"binlog_row_metadata", "FULL"},
+			[2]string{"loose_gtid_strict_mode", "1"}, [2]string{"loose_enforce_gtid_consistency", "ON"}, [2]string{"loose_gtid_mode", "ON"}) // the last two are MySQL's
 	}
 }
 
@@ -57,10 +62,6 @@ func MariaDBPort(port int) MariaDBOption { return func(c *mariadbConfig) { c.por
 // StartMariaDB makes a data directory in dir, or takes up the one that is there, and starts the server. With dir "" it lives in
 // a directory of its own that Close removes.
 func StartMariaDB(ctx context.Context, dir string, opts ...MariaDBOption) (*MariaDB, error) {
-	bin, err := findMariaDB(ctx)
-	if err != nil {
-		return nil, err
-	}
 	u, err := serverAccount("MariaDB", "mysql")
 	if err != nil {
 		return nil, err
@@ -77,6 +78,10 @@ func StartMariaDB(ctx context.Context, dir string, opts ...MariaDBOption) (*Mari
 	}}
 	for _, o := range opts {
 		o(&cfg)
+	}
+	bin, err := findMariaDB(ctx, cfg.program)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.port == 0 {
 		if cfg.port, err = freePort(); err != nil {
