@@ -19,10 +19,14 @@ var unplayed = []Cause{
 	KafkaTopicMissing,
 	// What a broker answers that fails in a way of its own. The embedded log does after a write that failed, and ends the process for it (disk.failed, which is played); Apache Kafka halts.
 	KafkaStoreFailed,
-	// The dialogues of MySQL and MariaDB as sources are still to be played.
-	BinlogUnreachable, BinlogLogin, BinlogDatabase, BinlogConnections, BinlogNotAccepting, BinlogCatalog, BinlogVersion, BinlogOff, BinlogFormat,
-	BinlogMetadata, BinlogServerID, BinlogReplica, BinlogGTID, BinlogExpires, BinlogReplication, BinlogTableRight, BinlogTableMissing, BinlogTableUnfit,
-	BinlogTableLocked, BinlogColumnMissing, BinlogColumnType, BinlogNoKey, BinlogValue, BinlogPacket,
+	// Need a MySQL, which is not installed, an older server, one that writes no log, or a replica.
+	BinlogVersion, BinlogOff, BinlogReplica, BinlogGTID,
+	// Needs a user who sees a table's neighbours by a grant on the whole database, and not the table.
+	BinlogTableMissing,
+	// Need a server that is full, starting, or locked for half a minute, or a transaction larger than its packets.
+	BinlogConnections, BinlogNotAccepting, BinlogTableLocked, BinlogPacket,
+	// Every value that MariaDB 10.11 can write is read, and everybody may read its catalogue, as far as anybody knows.
+	BinlogValue, BinlogCatalog,
 	RestUnrendered, RestAnswer,
 	// Need a database of the sink's own that comes and goes, a standby behind the sink's address, and a PostgreSQL on a small disk.
 	PGSinkDatabase,
