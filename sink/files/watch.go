@@ -54,10 +54,9 @@ func (s *session) handled() error {
 		}
 		done := false
 		var err error
-		switch p.Fault.Cause {
-		case fault.FilesChanged, fault.FilesRemoved:
+		if c := p.Fault.Cause; c == fault.FilesChanged || c == fault.FilesRemoved {
 			done, err = exists(filepath.Join(s.dir, e.Name+handledSuffix))
-		case fault.FilesRefused:
+		} else if c == fault.FilesRefused {
 			var mark string
 			mark, err = firstThere(s.marks(e.Name).refused)
 			done = mark == "" && e.State == ledger.Refused
