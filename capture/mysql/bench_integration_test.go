@@ -44,10 +44,12 @@ func (c *counter) Commit(_ context.Context, commit capture.Commit) error {
 func (c *counter) Snapshot(context.Context, capture.Position, []string) (capture.Snapshot, error) {
 	return c, nil
 }
+
 func (c *counter) Row(context.Context, int, capture.Handle, []schemas.Value) error {
 	c.rows++
 	return nil
 }
+
 func (c *counter) End(_ context.Context, commit capture.Commit) error { c.commit = commit; return nil }
 func (c *counter) Lanes() int                                         { return 1 }
 

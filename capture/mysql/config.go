@@ -32,7 +32,7 @@ type Config struct {
 }
 
 // exampleDSN shows the form; the password is a word, not one.
-const exampleDSN = "dsn: user:password@tcp(host:3306)/database" //nolint:gosec // an example
+const exampleDSN = "dsn: user:password@tcp(host:3306)/database"
 
 // withDefaults fills in what is left out.
 func (c Config) withDefaults() Config {

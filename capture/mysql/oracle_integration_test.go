@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
@@ -35,7 +36,7 @@ func disagrees(c *column, v schemas.Value, oracle any) string {
 		case c.typ == gomysql.MYSQL_TYPE_SET:
 			return ""
 		case c.typ == gomysql.MYSQL_TYPE_BIT && v.Kind == schemas.KindBool:
-			want = fmt.Sprint(n == 1)
+			want = strconv.FormatBool(n == 1)
 		case c.unsigned || c.typ == gomysql.MYSQL_TYPE_BIT:
 			bits := map[byte]int{gomysql.MYSQL_TYPE_TINY: 8, gomysql.MYSQL_TYPE_SHORT: 16, gomysql.MYSQL_TYPE_INT24: 24, gomysql.MYSQL_TYPE_LONG: 32}[c.typ]
 			u := uint64(n)

@@ -78,13 +78,14 @@ func newDialect(pipeline, sinkName string) *table.Dialect {
 		Same: func(c *table.ColumnInfo, literal string) string { return quote(c.Name) + " = " + literal },
 		Empty: func(c *table.ColumnInfo) string {
 			n := quoteTable(c.Table) + "." + quote(c.Name)
-			switch {
-			case c.Class == table.ClassText:
+			switch c.Class {
+			case table.ClassText:
 				return "coalesce(" + n + ", '') = ''"
-			case c.Class == table.ClassBytes || c.Class == table.ClassJSON || c.Class == table.ClassOther:
+			case table.ClassBytes, table.ClassJSON, table.ClassOther:
 				return "coalesce(" + n + "::text, '') IN ('', '\\x')"
+			default:
+				return n + " IS NULL"
 			}
-			return n + " IS NULL"
 		},
 		Stored:     func(dst []byte, _ *table.ColumnInfo, text []byte) []byte { return appendText(dst, text) },
 		Spare:      spare,

@@ -64,21 +64,22 @@ func (w *writer) append(dst []byte, v schemas.Value, f form) (_ []byte, u *table
 
 // holds says whether the column has a form for the value at all, were it large enough.
 func (w *writer) holds(v schemas.Value) bool {
-	switch {
-	case v.Kind == schemas.KindDecimal:
+	switch v.Kind {
+	case schemas.KindDecimal:
 		switch v.Scale {
 		case schemas.SpecialNaN:
 			return w.col.Class != table.ClassInt
 		case schemas.SpecialInfinity, schemas.SpecialNegInfinity:
 			return w.col.Class != table.ClassInt && (w.col.Class != table.ClassDecimal || w.col.Unbounded)
 		}
-	case v.Kind == schemas.KindFloat:
+	case schemas.KindFloat:
 		switch d := v.Float64(); {
 		case math.IsNaN(d):
 			return w.col.Class != table.ClassInt
 		case math.IsInf(d, 0):
 			return w.col.Class != table.ClassInt && (w.col.Class != table.ClassDecimal || w.col.Unbounded)
 		}
+	default:
 	}
 	return true
 }
@@ -167,15 +168,16 @@ func wider(n, now int) string {
 
 // number checks the plain decimal text at dst[start:] ("-12.50") against the column.
 func (w *writer) number(dst []byte, start int) ([]byte, *table.Unfit) {
-	switch {
-	case w.col.Class == table.ClassInt:
+	switch w.col.Class {
+	case table.ClassInt:
 		return w.whole(dst, start)
-	case w.col.Class == table.ClassDecimal:
+	case table.ClassDecimal:
 		return dst, w.digits(dst[start:])
-	case w.col.Class == table.ClassText:
+	case table.ClassText:
 		if n := len(dst) - start; w.col.Length > 0 && n > w.col.Length {
 			return dst, &table.Unfit{What: fmt.Sprintf("has %d characters, and the column (%s) holds %d", n, w.col.Type, w.col.Length), Fix: alter(&w.col, wider(n, w.col.Length), "")}
 		}
+	default: // takes any number
 	}
 	return dst, nil
 }
@@ -221,15 +223,16 @@ func away(dst []byte, start int) []byte {
 func (w *writer) outside(value string) *table.Unfit {
 	what := "less"
 	fix := "numeric"
-	switch {
-	case w.col.Class == table.ClassInt:
+	switch w.col.Class {
+	case table.ClassInt:
 		what = fmt.Sprintf("%d to %d", w.col.Min, w.col.Max)
 		if w.col.DataType != "int8" {
 			fix = "bigint"
 		}
-	case w.col.Class == table.ClassDecimal:
+	case table.ClassDecimal:
 		what = fmt.Sprintf("%d digits before the point and %d after it", w.col.Precision-w.col.Scale, w.col.Scale)
 		fix = fmt.Sprintf("numeric(%d,%d)", min(1000, w.col.Precision+10), w.col.Scale)
+	default: // has no bounds
 	}
 	return &table.Unfit{What: fmt.Sprintf("is %s, and the column (%s) holds %s", value, w.col.Type, what), Fix: alter(&w.col, fix, "")}
 }

@@ -25,8 +25,8 @@ func (w *writer) time(dst []byte, v schemas.Value) ([]byte, *table.Unfit) {
 	if w.col.Class == table.ClassText {
 		return w.number(schemas.AppendCanonical(dst, v), len(dst))
 	}
-	switch {
-	case v.Kind == schemas.KindDate:
+	switch v.Kind {
+	case schemas.KindDate:
 		switch v.Int {
 		case schemas.DateInfinity:
 			return append(dst, "infinity"...), nil
@@ -42,7 +42,7 @@ func (w *writer) time(dst []byte, v schemas.Value) ([]byte, *table.Unfit) {
 		}
 		dst, bc := appendDay(dst, v.Int)
 		return appendBC(dst, bc), nil
-	case v.Kind == schemas.KindTime:
+	case schemas.KindTime:
 		micros, u := w.cut(v)
 		if u == nil && w.col.Class == table.ClassTime && (micros < 0 || micros > microsPerDay) {
 			u = &table.Unfit{What: fmt.Sprintf("is %s, and the column (%s) holds 00:00 to 24:00", v.String(), w.col.Type), Fix: "correct it in the source, or let a rule set another value"}
@@ -54,6 +54,7 @@ func (w *writer) time(dst []byte, v schemas.Value) ([]byte, *table.Unfit) {
 			dst, micros = append(dst, '-'), -micros
 		}
 		return appendClock(dst, micros), nil
+	default:
 	}
 	switch v.Int {
 	case schemas.TimestampInfinity:

@@ -102,11 +102,12 @@ func (p *tablePlan) removal() string {
 		return "DELETE FROM " + p.d.Table(p.name)
 	}
 	value := p.d.Now
-	switch class := p.columns[p.soft].info.Class; {
-	case class == ClassInt:
+	switch p.columns[p.soft].info.Class {
+	case ClassInt:
 		value = "1"
-	case class == ClassBool:
+	case ClassBool:
 		value = "TRUE"
+	default: // a time
 	}
 	// Without the hint an index on the mark may look better, which leads over rows of other partitions.
 	return "UPDATE " + p.d.Table(p.name) + p.byKey + " SET " + p.d.Quote(p.columns[p.soft].name) + " = " + value
@@ -123,13 +124,14 @@ func (p *tablePlan) onlyLiving() string {
 // living is the condition of rows that are not deleted softly.
 func (p *tablePlan) living() string {
 	n := p.d.Quote(p.columns[p.soft].name)
-	switch class := p.columns[p.soft].info.Class; {
-	case class == ClassInt:
+	switch p.columns[p.soft].info.Class {
+	case ClassInt:
 		return n + " = 0"
-	case class == ClassBool:
+	case ClassBool:
 		return "NOT " + n
+	default:
+		return n + " IS NULL"
 	}
-	return n + " IS NULL"
 }
 
 // finish returns the packets.
