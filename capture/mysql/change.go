@@ -27,7 +27,9 @@ type tableMaps struct {
 type streamTable struct {
 	name string // as the configuration calls it
 	body []byte // of its TABLE_MAP, without the id
-	own  bool   // the offsets of our sinks
+	own  bool   // the offsets of sinks: shape and row are of what topic needs
+	// topic is the column of the offsets that tells whose a row is.
+	topic int
 	// shape, and handle once it is declared; err is why there is no shape.
 	shape       *shape
 	err         error
@@ -37,9 +39,6 @@ type streamTable struct {
 }
 
 var le = binary.LittleEndian
-
-// offsetsTable is where sink/mysql keeps its place, in the transactions of its rows.
-const offsetsTable = "shelfstream_offsets"
 
 // maxMaps bounds the table ids that are remembered; the server gives a table a new one whenever it opens it again.
 const maxMaps = 4096
@@ -81,11 +80,7 @@ func (st *stream) tableMap(h *replication.EventHeader, body []byte) error {
 		}
 		m.byID[id] = t
 	}
-	if t == nil {
-		return nil
-	}
-	if t.own {
-		st.group.own = !st.s.cfg.KeepOwnWrites
+	if t == nil || t.own {
 		return nil
 	}
 	if !slices.Contains(st.group.touched, t.name) {
@@ -101,7 +96,7 @@ func (m *tableMaps) read(h *replication.EventHeader, body []byte) (*streamTable,
 		return nil, err
 	}
 	if string(table) == offsetsTable {
-		return &streamTable{own: true, body: bytes.Clone(body[6:])}, nil
+		return m.offsets(h, body), nil
 	}
 	name := m.s.captured(string(schema), string(table))
 	if name == "" {
@@ -110,6 +105,22 @@ func (m *tableMaps) read(h *replication.EventHeader, body []byte) (*streamTable,
 	if t := m.newest[name]; t != nil && bytes.Equal(t.body, body[6:]) {
 		return t, nil
 	}
+	e, err := m.parse(h, body)
+	if err != nil {
+		return nil, err
+	}
+	t := &streamTable{name: name, body: bytes.Clone(body[6:])}
+	t.shape, t.err = m.s.streamShape(name, e)
+	if t.shape != nil {
+		n := len(t.shape.table.Columns)
+		t.row, t.before = make([]schemas.Value, n), make([]schemas.Value, n)
+	}
+	m.newest[name] = t
+	return t, nil
+}
+
+// parse has the library read a TABLE_MAP event.
+func (m *tableMaps) parse(h *replication.EventHeader, body []byte) (*replication.TableMapEvent, error) {
 	if m.parser == nil {
 		return nil, errors.New("no FORMAT_DESCRIPTION event came before it")
 	}
@@ -118,14 +129,7 @@ func (m *tableMaps) read(h *replication.EventHeader, body []byte) (*streamTable,
 	if err != nil {
 		return nil, err
 	}
-	t := &streamTable{name: name, body: raw[headerSize+6 : headerSize+len(body)]}
-	t.shape, t.err = m.s.streamShape(name, e.Event.(*replication.TableMapEvent))
-	if t.shape != nil {
-		n := len(t.shape.table.Columns)
-		t.row, t.before = make([]schemas.Value, n), make([]schemas.Value, n)
-	}
-	m.newest[name] = t
-	return t, nil
+	return e.Event.(*replication.TableMapEvent), nil
 }
 
 // mapName finds the names in a TABLE_MAP's body: after id and flags, each with its length before it and a zero behind it.
@@ -192,18 +196,20 @@ func (st *stream) changes(ctx context.Context, kind rowKind, version int, compre
 	switch {
 	case !known:
 		return fmt.Errorf("read a ROWS event: no TABLE_MAP came for table %d", e.table)
-	case t == nil || t.own || st.reading(t.name):
+	case t == nil || !t.own && st.reading(t.name):
 		return nil
 	case !st.group.open:
 		return errors.New("read the binlog: a row outside of a transaction")
+	case t.own:
 	case st.group.own:
 		st.s.metrics.own.Inc()
 		return nil
 	case st.group.prepared:
 		return nil // they count from XA COMMIT on
-	}
-	if ok, err := st.prepare(ctx, t, e); !ok || err != nil {
-		return err
+	default:
+		if ok, err := st.prepare(ctx, t, e); !ok || err != nil {
+			return err
+		}
 	}
 	images := e.images
 	if compressed {
@@ -211,6 +217,9 @@ func (st *stream) changes(ctx context.Context, kind rowKind, version int, compre
 		if images, err = st.inflater.unpack(images); err != nil {
 			return err
 		}
+	}
+	if t.own {
+		return st.mark(t, images)
 	}
 	for len(images) > 0 {
 		rest, err := st.change(ctx, t, kind, images)

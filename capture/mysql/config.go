@@ -18,7 +18,7 @@ type Config struct {
 	SnapshotLanes int           `yaml:"snapshot_lanes" doc:"Connections that read tables at once during a snapshot (default 4)."`
 	Heartbeat     time.Duration `yaml:"heartbeat" doc:"How often the server says where its log ends while nothing changes (default 1s)."`
 	Cascades      bool          `yaml:"cascades" doc:"Capture tables with a foreign key of CASCADE or SET NULL all the same. What such a key changes is in no log; only where it never does anything is this safe."`
-	KeepOwnWrites bool          `yaml:"keep_own_writes" doc:"Capture also what Shelfstream's own sinks write into these tables. Without it that is dropped, so that nothing goes round for ever."`
+	OwnWrites     string        `yaml:"own_writes" enum:"drop,keep" doc:"What becomes of rows that a sink of the same pipeline wrote to a captured table: drop (the default), or keep."`
 
 	// Pipeline and Source are the names in the configuration.
 	Pipeline string `yaml:"-"`
@@ -70,6 +70,9 @@ func (c Config) validate() error {
 		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "dsn cannot be read", Fix: exampleDSN, Err: err})
 	} else if d.DBName == "" {
 		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "dsn names no database", Fix: exampleDSN})
+	}
+	if c.OwnWrites != "" && c.OwnWrites != "drop" && c.OwnWrites != ownKeep {
+		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "own_writes: " + c.OwnWrites + " is not possible", Fix: "write drop or keep"})
 	}
 	if len(c.Tables) == 0 {
 		l.Add(&fault.Fault{Class: fault.Config, Where: where, What: "no table is configured", Fix: "list the tables to capture under tables"})

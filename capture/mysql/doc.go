@@ -23,8 +23,8 @@
 // server's death tore; an XA transaction that is prepared and committed, whose rows count only then. Only differences are sent for it. Columns that are added
 // without a value, indexes, comments and the like (statement.go) need nothing. A table that is dropped is warned of, and is a fault at the next start.
 //
-// Rows that our own sinks write are dropped, so that nothing goes round: a transaction of theirs begins with a row of shelfstream_offsets. keep_own_writes turns that
-// off.
+// Rows that sinks of the same pipeline write are dropped, so that nothing goes round: a transaction of theirs begins with a row of shelfstream_offsets, whose topic is the
+// pipeline's. own_writes: keep turns that off.
 //
 // # Snapshots
 //

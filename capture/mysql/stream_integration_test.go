@@ -79,20 +79,29 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestOwnWrites: what our own sinks write into captured tables is no change, unless the configuration says so.
+// TestOwnWrites: what sinks of the same pipeline write into captured tables is no change, unless the configuration says so. What another pipeline's write is one.
 func TestOwnWrites(t *testing.T) {
 	for _, keep := range []bool{false, true} {
-		d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY, v int)", "CREATE TABLE shelfstream_offsets (sink int PRIMARY KEY, next_offset int)")
+		d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY, v int)",
+			"CREATE TABLE shelfstream_offsets (sink varchar(40), topic varchar(200) CHARACTER SET ascii, next_offset int, PRIMARY KEY (sink, topic))")
 		cfg := d.config(tables("a"))
-		cfg.KeepOwnWrites = keep
+		if keep {
+			cfg.OwnWrites = ownKeep
+		}
 		r := start(t, cfg, nil)
 		r.follows(d, "a")
-		d.exec("BEGIN", "INSERT INTO shelfstream_offsets VALUES (1, 1)", "INSERT INTO a VALUES (1, 1)", "COMMIT",
-			"BEGIN", "UPDATE shelfstream_offsets SET next_offset = 2", "UPDATE a SET v = 2", "COMMIT", "INSERT INTO a VALUES (2, 2)")
+		ours, theirs := cfg.Pipeline+".order", "not"+cfg.Pipeline+".order"
+		d.exec("BEGIN", "INSERT INTO shelfstream_offsets VALUES ('shop', '"+ours+"', 1)", "INSERT INTO a VALUES (1, 1)", "COMMIT",
+			"BEGIN", "UPDATE shelfstream_offsets SET next_offset = 2", "UPDATE a SET v = 2", "COMMIT",
+			"BEGIN", "INSERT INTO shelfstream_offsets VALUES ('shop', '"+theirs+"', 1)", "INSERT INTO a VALUES (3, 3)", "COMMIT",
+			"INSERT INTO a VALUES (2, 2)")
 		r.wait("the foreign row", func() bool { return r.Rows("a")["2"] != "" })
 		r.stop()
 		if _, got := r.Rows("a")["1"]; got != keep {
 			t.Errorf("keep %v: the sink's row is there: %v", keep, got)
+		}
+		if _, got := r.Rows("a")["3"]; !got {
+			t.Errorf("keep %v: the row of another pipeline's sink is missing", keep)
 		}
 	}
 }
