@@ -23,7 +23,7 @@ type failure struct {
 
 // linkDown says whether an error tells of the link to the target as a whole. One that blames a table, or another one's locks, is an answer.
 func linkDown(err error) bool {
-	if errors.Is(err, ErrLost) || errors.Is(err, ErrContention) {
+	if errors.Is(err, ErrLost) || errors.Is(err, ErrContention) || errors.Is(err, ErrAdvanced) {
 		return false
 	}
 	kind := retry.KindOf(err)

@@ -16,6 +16,10 @@ var ErrLost = errors.New("another worker has taken the partition over")
 // ErrContention says that the target broke a transaction off because of another one's locks. Nothing of it was applied; the next attempt is likely to succeed.
 var ErrContention = errors.New("another transaction was in the way")
 
+// ErrAdvanced is in the error of an Apply after which a part of the batch is delivered all the same, at a target that takes each record by itself: the link works, and the
+// next attempt is the first to fail, if it does.
+var ErrAdvanced = errors.New("a part of the batch was delivered")
+
 // View is one cleaned topic and the shape of its rows.
 type View struct {
 	// Name is the view as the configuration names it: "product".
@@ -112,6 +116,7 @@ type Session interface {
 	// Apply makes the whole batch visible in one step, together with Batch.Next: either all of it or nothing. The batch's bytes belong to the caller again
 	// when it returns. Records the target cannot take are parked in the same step and returned, the others are applied.
 	//
+	// A target without transactions delivers each record by itself, and the batch again after an error delivers what is left (ErrAdvanced).
 	// ErrLost: close the session. Any other error: nothing of the batch is visible, or (after a lost connection) all of it is; calling
 	// Apply again with the same batch is right in both cases, and after a back-off worth it. ctx ends waiting; what was under way is rolled back.
 	Apply(ctx context.Context, b *Batch) ([]Parked, error)

@@ -117,6 +117,25 @@ func TestShortOutage(t *testing.T) {
 	}
 }
 
+// TestPartsAreProgress: a target that takes each record by itself, and fails now and then between two of them, is never waited for as one that is down.
+func TestPartsAreProgress(t *testing.T) {
+	w := sinktest.NewWorld(t, sinktest.View(), 1)
+	m := sinktest.NewMemory()
+	var left atomic.Int64
+	left.Store(20)
+	m.Fail = func(sink.Partition, *sink.Batch) error {
+		if left.Add(-1) < 0 {
+			return nil
+		}
+		return fmt.Errorf("%w; %w", errDown, sink.ErrAdvanced)
+	}
+	cfg := w.Config(m)
+	cfg.Retries = retry.Policy{Tries: 3, First: time.Millisecond, Most: time.Millisecond, Slow: time.Hour}
+	w.Start(cfg)
+	w.Put(sinktest.Row(1, "x", 1))
+	w.CaughtUp(m.Next(w))
+}
+
 // TestOneCauseOneTrouble: 5,000 products that the target refuses for one reason are one trouble, also right after a restart, and none when the reason has gone.
 func TestOneCauseOneTrouble(t *testing.T) {
 	w := sinktest.NewWorld(t, sinktest.View(), partitions)

@@ -273,6 +273,9 @@ func (w *worker) apply(ctx context.Context, p *partition, b *Batch, taken int) (
 		}
 		if !quiet {
 			w.refused(p, b, was, taken, p.failed, start, err)
+			if errors.Is(err, ErrAdvanced) {
+				p.failed = 0
+			}
 			p.failed++
 			wait = r.viaLink(ctx, p.String(), p.failed, fmt.Errorf("apply %d records of %s: %w", len(b.Records), p.Partition, err))
 		}

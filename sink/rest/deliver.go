@@ -249,6 +249,7 @@ func (s *session) conclude(ctx context.Context, c *ledger.Change) error {
 	if err := s.led.Write(ctx, *c); err != nil {
 		return err
 	}
+	s.through += len(c.Entries)
 	s.t.step(stepDelivered)
 	return nil
 }

@@ -184,6 +184,28 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
+// TestPartOfABatch: what went through before the server had enough is not called again, and the error says that the batch goes on.
+func TestPartOfABatch(t *testing.T) {
+	w, e := world(t), newERP(t)
+	s := open(t, target(t, w, config(e, orders()), nil), w)
+	calls := 0
+	e.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		if calls++; calls != 3 {
+			return false
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	if _, err := s.Apply(t.Context(), records(0, 5)); !errors.Is(err, sink.ErrAdvanced) || retry.KindOf(err) != fault.Busy {
+		t.Fatalf("%v, of kind %s", err, retry.KindOf(err))
+	}
+	e.do(func() { e.before = nil })
+	applied(t, s, records(0, 5))
+	if len(e.rows()) != 5 || len(e.twice()) > 0 || calls != 3 {
+		t.Errorf("the ERP has %v, twice %v, after %d calls of the first try", e.rows(), e.twice(), calls)
+	}
+}
+
 // TestALookupThatCannotBeMade parks its record, and holds up no other.
 func TestALookupThatCannotBeMade(t *testing.T) {
 	w, e := world(t), newERP(t)

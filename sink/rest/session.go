@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"shelfstream/internal/fault"
@@ -25,6 +26,8 @@ type session struct {
 	tries map[sink.KeyHash]int
 	// good are calls of the present batch that went well.
 	good int
+	// through are records of the present attempt of which it is written down that they are delivered, or refused.
+	through int
 	// told are records whose answers are to be written before they count as delivered.
 	told []*item
 }
@@ -58,7 +61,7 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	s.refresh()
 	s.replaying = place.Next < place.ReplayUntil
 	s.retrying = b.Next == place.Next && !s.replaying
-	s.good = 0
+	s.good, s.through = 0, 0
 	parked := append([]sink.Parked(nil), b.Parked...)
 	last := ledger.Change{Park: append([]sink.Parked(nil), b.Parked...), Free: append([][]byte(nil), b.Gone...)}
 
@@ -83,6 +86,9 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	}
 	for _, c := range order {
 		if err := s.deliver(ctx, c, work[c]); err != nil {
+			if s.through > 0 && !errors.Is(err, sink.ErrLost) && ctx.Err() == nil {
+				err = fmt.Errorf("%w; %w", err, sink.ErrAdvanced)
+			}
 			return nil, err
 		}
 	}

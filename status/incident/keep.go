@@ -17,6 +17,7 @@ type turn struct {
 	marks    marks
 	written  map[string][]byte    // by key, as the topic has it
 	at       map[string]time.Time // when it was written last
+	void     bool                 // what waits to be written is not to be
 }
 
 // calmly is how often an incident is written of which only numbers and words have changed.
@@ -33,6 +34,9 @@ func (k *Keeper) keep(ctx, process context.Context) (err error) {
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
+		if t.void {
+			cancel()
+		}
 		if cerr := t.producer.Close(end); err == nil && ctx.Err() == nil {
 			err = cerr
 		}
@@ -96,6 +100,16 @@ func (t *turn) leave(process context.Context) {
 	}
 }
 
+// writeSoon is write, unless the log does not take it within Rules.Alone. By then the processes tell people of the log by themselves, and what was decided just before, of what comes of
+// that, is void: nobody is to be told of it when the log is back.
+func (t *turn) writeSoon(ctx context.Context, next *State, urgent bool, now time.Time) error {
+	soon, cancel := context.WithTimeout(ctx, t.k.cfg.Rules.Alone)
+	defer cancel()
+	err := t.write(soon, next, urgent, now)
+	t.void = err != nil && soon.Err() != nil && ctx.Err() == nil
+	return err
+}
+
 // look goes one step: what was asked for and delivered, what the stages report, what is to be told. It is written down before anything of it is sent.
 func (t *turn) look(ctx, process context.Context) error {
 	now := t.k.cfg.Now()
@@ -109,7 +123,7 @@ func (t *turn) look(ctx, process context.Context) error {
 	next := t.k.cfg.Rules.Look(t.state, Input{Workers: t.k.cfg.Roster.Workers(), Missing: missing, Unasked: unasked, Away: t.k.cfg.Alone.away(), Now: now})
 	t.k.teller.hide(next)
 	batches := t.k.teller.plan(next, now, func(*Incident) bool { return true })
-	if err := t.write(ctx, next, urgent || len(outcomes) > 0 || len(batches) > 0, now); err != nil {
+	if err := t.writeSoon(ctx, next, urgent || len(outcomes) > 0 || len(batches) > 0, now); err != nil {
 		t.k.sender.giveBack(outcomes)
 		return err
 	}
