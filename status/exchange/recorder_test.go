@@ -306,7 +306,8 @@ func TestALogThatTakesNothingCostsNothing(t *testing.T) {
 	mu.Unlock()
 	eventually(t, "the newest written when the log is back", func() bool {
 		l := b.Last("sink shop", 0, true)
-		return len(l) == 5 && l[0].Kind == "k199" && l[4].Kind == "k195"
+		// One whose merging a tick fell into stands there twice.
+		return len(l) == 5 && l[0].Kind == "k199" && l[4].Kind >= "k195"
 	})
 }
 
