@@ -69,7 +69,7 @@ func TestPreflightTables(t *testing.T) {
 		`part: old rows must come whole, since large values of v are stored out of line (TOAST), and an update that does not touch them leaves them out of the log => ALTER TABLE "public"."part" REPLICA IDENTITY FULL; ALTER TABLE "public"."part_1" REPLICA IDENTITY FULL;`,
 		`price: it is the same table as `+d.name+`.again => capture it once, and let both views read that`,
 		`public.prise: the table does not exist => did you mean price? correct its name under tables ("schema.table" outside the role's search_path)`,
-		`product: columns names the column "nam", which does not exist => did you mean name? correct columns; the table has id, name, g`,
+		`product: columns names the column "nam", which does not exist => did you mean name? correct columns, or give the table the column back; the table has id, name, g`,
 		`product: columns names the generated column "g", which PostgreSQL leaves out of the change stream => take it out of columns and compute it in a rule`,
 		`quick: the table is unlogged, so its changes are in no log => ALTER TABLE "public"."quick" SET LOGGED;`,
 		`seen: it is a view, which has no change log => capture the tables it is made of, and join them in a view of the pipeline`,

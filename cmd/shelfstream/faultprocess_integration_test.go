@@ -83,7 +83,8 @@ func (f *faultWorld) ended(t *testing.T, _ string) string {
 		if strings.Contains(string(text), "exit code") {
 			var said strings.Builder
 			for line := range strings.Lines(string(text)) {
-				if !strings.HasPrefix(line, "time=") && !strings.HasPrefix(line, "error: ") { // what else could not be written at the end
+				// But for what else could not be written at the end, and the line between.
+				if !strings.HasPrefix(line, "time=") && !strings.HasPrefix(line, "error: ") && strings.TrimSpace(line) != "" {
 					said.WriteString(line)
 				}
 			}
