@@ -42,6 +42,10 @@ func topicsAndOffsets(t *testing.T, addrs []string) {
 	}{{60_000, "60000"}, {60_000, "60000"}, {3_600_000, "3600000"}, {1000, "3600000"}} {
 		err := c.EnsureTopics(ctx, TopicSpec{Name: name, Partitions: 3, Least: map[string]int64{lag: x.least}})
 		set, err2 := c.TopicSettings(ctx, lag, name)
+		// Kafka answers before every broker knows what was altered.
+		for tick := time.NewTicker(20 * time.Millisecond); err2 == nil && set[name] != x.want && ctx.Err() == nil; <-tick.C {
+			set, err2 = c.TopicSettings(ctx, lag, name)
+		}
 		if err != nil || err2 != nil || set[name] != x.want {
 			t.Errorf("%s at least %d: %q, %v, %v", lag, x.least, set[name], err, err2)
 		}
