@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,6 +73,17 @@ sinks:
     files:
       tables:
         order: { from: order, dir: "${ORDER_DIR}", name: "{{.order_no}}.json", template: json }
+  api:
+    rest:
+      url: ${API_URL}
+      tables:
+        order:
+          from: order
+          once: true
+          path: /orders
+          body: '{"no": {{.order_no}}, "total": {{.total}}, "lines": {{.lines}}}'
+          answer: number
+          lookup: { path: "/orders?no={{.order_no}}", found: "items[0].number" }
 `
 
 // orderWorld is a shop that sells, and an ERP that gets its orders in every way.
@@ -84,10 +97,13 @@ type orderWorld struct {
 	mu    sync.Mutex
 	files map[string]int // how often each order came as a file
 	total map[string]string
+	calls map[string]int // how often each order was taken by HTTP
+	paid  map[string]string
+	down  atomic.Bool // the HTTP server
 }
 
-// TestOrdersArriveOnceAndWhole: 20,000 orders are placed by 8 customers while capture, transform and sinks are killed at random, and the ERP's database and folder
-// are away in turn. Every order comes once, whole, in every way; the totals agree to the øre.
+// TestOrdersArriveOnceAndWhole: 20,000 orders are placed by 8 customers while capture, transform and sinks are killed at random, and the ERP's database, folder
+// and HTTP server are away in turn; the server also fails after it has taken an order. Every order comes once, whole, in every way; the totals agree to the øre.
 func TestOrdersArriveOnceAndWhole(t *testing.T) {
 	w := newOrderWorld(t)
 	w.startAll(1, 1, 1)
@@ -117,7 +133,9 @@ func newOrderWorld(t *testing.T) *orderWorld {
 	t.Cleanup(func() { must(t, server.Close()) })
 	dsn, err := server.CreateDatabase(t.Context(), "shop")
 	must(t, err)
-	o := &orderWorld{dir: t.TempDir() + "/import", files: map[string]int{}, total: map[string]string{}}
+	o := &orderWorld{dir: t.TempDir() + "/import", files: map[string]int{}, total: map[string]string{}, calls: map[string]int{}, paid: map[string]string{}}
+	api := httptest.NewServer(http.HandlerFunc(o.takes))
+	t.Cleanup(api.Close)
 	must(t, os.Mkdir(o.dir, 0o755))
 	example := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("../../deploy/examples/orders", name))
@@ -130,7 +148,7 @@ func newOrderWorld(t *testing.T) *orderWorld {
 	must(t, err)
 	t.Cleanup(func() { must(t, o.orders.Close()) })
 	o.world = newWorld(t, "orders", options{
-		session: 2 * time.Second, pipeline: ordersPipeline, rules: "rules: []\n", more: []string{"ORDERS_DSN=" + dsn, "ORDER_DIR=" + o.dir},
+		session: 2 * time.Second, pipeline: ordersPipeline, rules: "rules: []\n", more: []string{"ORDERS_DSN=" + dsn, "ORDER_DIR=" + o.dir, "API_URL=" + api.URL},
 		seed: func(w *world) {
 			conn := w.erp()
 			for _, text := range []string{example("erp.sql"), "ALTER TABLE customer REPLICA IDENTITY FULL", "ALTER TABLE product REPLICA IDENTITY FULL"} {
@@ -263,7 +281,45 @@ func (o *orderWorld) reads(ctx context.Context) {
 	}
 }
 
-// disturb kills processes, and takes the ERP's database and folder away in turn, until all is sold.
+// takes is the ERP's HTTP server. It takes an order and fails afterwards now and then, so that nobody knows whether it has it; it can be asked.
+func (o *orderWorld) takes(w http.ResponseWriter, r *http.Request) {
+	if o.down.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r.Method == http.MethodGet {
+		no := r.FormValue("no")
+		if o.calls[no] == 0 {
+			fmt.Fprint(w, `{"items": []}`)
+			return
+		}
+		fmt.Fprintf(w, `{"items": [{"number": "E-%s"}]}`, no)
+		return
+	}
+	var order struct {
+		No    string      `json:"no"`
+		Total json.Number `json:"total"`
+		Lines []any       `json:"lines"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
+		w.WriteHeader(http.StatusBadRequest) // whoever called was killed before it had said all
+		return
+	}
+	if len(order.Lines) == 0 {
+		o.t.Errorf("order %s came without lines", order.No)
+	}
+	o.calls[order.No]++
+	o.paid[order.No] = order.Total.String()
+	if len(o.calls)%50 == 0 {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	fmt.Fprintf(w, `{"number": "E-%s"}`, order.No)
+}
+
+// disturb kills processes, and takes the ERP's server, folder and database away in turn, until all is sold.
 func (o *orderWorld) disturb(sold <-chan error) {
 	rng := rand.New(rand.NewPCG(11, 0))
 	killed, turns := map[string]int{}, 0
@@ -288,7 +344,13 @@ func (o *orderWorld) disturb(sold <-chan error) {
 			continue
 		}
 		turns++
-		if turns%2 == 0 {
+		if turns%3 == 1 {
+			o.down.Store(true)
+			<-time.After(2 * time.Second)
+			o.down.Store(false)
+			continue
+		}
+		if turns%3 == 2 {
 			must(o.t, os.Rename(o.dir, o.dir+".away"))
 			<-time.After(2 * time.Second)
 			must(o.t, os.Rename(o.dir+".away", o.dir))
@@ -313,9 +375,9 @@ func (o *orderWorld) arrived() {
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		return rows >= ordersPlaced && len(o.files) >= ordersPlaced, err
+		return rows >= ordersPlaced && len(o.files) >= ordersPlaced && len(o.calls) >= ordersPlaced, err
 	})
-	o.t.Logf("all rows and files %v after the last order", time.Since(began).Round(time.Second))
+	o.t.Logf("all rows, files and calls %v after the last order", time.Since(began).Round(time.Second))
 }
 
 // compare wants each order once, with the shop's total, which its lines make.
@@ -339,8 +401,8 @@ func (o *orderWorld) compare() {
 		o.t.Errorf("%d orders placed, %d rows, %d files", len(want), len(come), len(o.files))
 	}
 	for no, total := range want {
-		if come[no] != 1 || o.files[no] != 1 || o.total[no] != total {
-			o.t.Fatalf("order %s of %s: %d rows, %d files, the last of %s", no, total, come[no], o.files[no], o.total[no])
+		if come[no] != 1 || o.files[no] != 1 || o.total[no] != total || o.calls[no] != 1 || o.paid[no] != total {
+			o.t.Fatalf("order %s of %s: %d rows, %d files, the last of %s, %d calls, the last of %s", no, total, come[no], o.files[no], o.total[no], o.calls[no], o.paid[no])
 		}
 	}
 	left, err := os.ReadDir(o.dir)
