@@ -91,10 +91,10 @@ func StartChromium(ctx context.Context, dir string) (*Chromium, error) {
 	return c, report("Chromium " + version)
 }
 
-// chromiumEnv lets the browser leave its temporary files in dir. One is a socket, whose path may have little more than a hundred characters.
+// chromiumEnv lets the browser leave its temporary files in dir. One is a socket, 46 characters below it, whose path may have 107.
 func chromiumEnv(dir string) []string {
 	env := os.Environ()
-	if len(dir) < 50 {
+	if len(dir) <= 60 {
 		env = append(env, "TMPDIR="+dir)
 	}
 	return env

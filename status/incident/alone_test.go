@@ -178,7 +178,7 @@ func (w *islands) enter(name string) *island {
 		Client: client, Pipeline: "test", Self: roster.Worker{Name: name}, Every: 20 * time.Millisecond, Now: w.now,
 		Stages: func() []status.Stage { return w.report(name + " roster") },
 	})
-	rules := Rules{Calm: 100 * time.Millisecond, Alone: 700 * time.Millisecond, Patience: time.Hour}
+	rules := Rules{Calm: 100 * time.Millisecond, Alone: 700 * time.Millisecond, Settle: 400 * time.Millisecond, Patience: time.Hour}
 	people := policies(w.t)
 	i.alone = NewAlone(AloneConfig{
 		Pipeline: "test", Worker: name, Rules: rules, Policies: people, Notifier: voice{w, name}, Every: 5 * time.Millisecond, Now: w.now,

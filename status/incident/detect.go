@@ -20,7 +20,7 @@ type Input struct {
 	Missing []Missing
 	// Unasked are the links of expectations of which is not known whether they are met.
 	Unasked map[string]bool
-	// Away is when the log was last found not to answer; zero: never. What may come of that waits for Rules.After.
+	// Away is when the log was last found not to answer; zero: never. Everything then waits for Rules.Settle, and what may come of it for Rules.After.
 	Away time.Time
 	// alone is the condition of a log that does not answer, own that there is nobody's report but this process's own: what its stages say of the log is in alone.
 	alone *condition
@@ -50,7 +50,7 @@ func (r *Rules) Look(prev *State, in Input) *State {
 		if !ok {
 			since = in.Now
 		}
-		if in.Now.Sub(since) < c.wait || r.rootPending(cs, open, c) || c.lingers() && !in.Away.IsZero() && in.Now.Sub(in.Away) < r.After {
+		if in.Now.Sub(since) < c.wait || r.rootPending(cs, open, c) || r.left(c, &in) {
 			pending[key] = since
 			continue
 		}
@@ -244,4 +244,13 @@ func (r *Rules) inhibit(s *State, cs conditions, now time.Time) {
 
 func ordinal(n int) string {
 	return cmp.Or(map[int]string{2: "second", 3: "third"}[n], strconv.Itoa(n)+"th")
+}
+
+// left says whether a condition may be of before the log was away, or of that.
+func (r *Rules) left(c *condition, in *Input) bool {
+	if in.Away.IsZero() {
+		return false
+	}
+	since := in.Now.Sub(in.Away)
+	return since < r.Settle || c.lingers() && since < r.After
 }

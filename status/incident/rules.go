@@ -28,6 +28,8 @@ type Rules struct {
 	After time.Duration
 	// Alone is for how long the log may not answer a process before that tells people by itself; 0 means 30 s. Processes write every 5 s.
 	Alone time.Duration
+	// Settle is for how long nothing new is an incident after the log was away: reports from before may still be on their way; 0 means 10 s.
+	Settle time.Duration
 	// Keep is how many resolved incidents are kept at most, KeepFor for how long; 0 means 500, and 30 days.
 	Keep    int
 	KeepFor time.Duration
@@ -62,6 +64,7 @@ func (r *Rules) defaults() {
 		{&r.Gone, 30 * time.Second},
 		{&r.After, 2 * time.Minute},
 		{&r.Alone, 30 * time.Second},
+		{&r.Settle, 10 * time.Second},
 		{&r.KeepFor, 30 * 24 * time.Hour},
 	} {
 		if *d.field <= 0 {
