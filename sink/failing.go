@@ -45,9 +45,6 @@ func (r *Runner) fails(ctx context.Context, who string, tries int, err error) ti
 	faults := fault.All(err)
 	if len(faults) == 0 {
 		f := &fault.Fault{Class: fault.Runtime, Cause: fault.Unexpected, Where: "sink " + r.cfg.Sink, What: "an attempt failed and is repeated", Err: err}
-		if errors.Is(err, ErrContention) {
-			f.Cause, f.What, f.Fix = fault.MySQLLocked, "somebody holds locks in the way of the sink", "end the transaction or LOCK TABLES that holds them (SHOW PROCESSLIST); writing goes on by itself"
-		}
 		faults = fault.List{f}
 	}
 	now, wait := r.cfg.Now(), r.cfg.Retries.Delay(tries, err)

@@ -116,7 +116,8 @@ type Session interface {
 	// Apply makes the whole batch visible in one step, together with Batch.Next: either all of it or nothing. The batch's bytes belong to the caller again
 	// when it returns. Records the target cannot take are parked in the same step and returned, the others are applied.
 	//
-	// A target without transactions delivers each record by itself, and the batch again after an error delivers what is left (ErrAdvanced).
+	// A target without transactions delivers each record by itself; after an error the same batch again delivers what is left (ErrAdvanced).
+	//
 	// ErrLost: close the session. Any other error: nothing of the batch is visible, or (after a lost connection) all of it is; calling
 	// Apply again with the same batch is right in both cases, and after a back-off worth it. ctx ends waiting; what was under way is rolled back.
 	Apply(ctx context.Context, b *Batch) ([]Parked, error)

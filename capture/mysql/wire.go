@@ -15,8 +15,8 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// wire is a connection that reads the rows of large tables. go-mysql's client logs in; from then on the packets are read here, in place in one large buffer: both
-// clients at hand copy or convert every value, which costs more than the server needs to send it.
+// wire is a connection that reads the rows of large tables. go-mysql's client logs in; from then on the packets are read here, in place in one large buffer: a row
+// costs no allocation, where the clients at hand copy or convert each value.
 type wire struct {
 	conn *client.Conn
 	net  net.Conn

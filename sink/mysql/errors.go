@@ -150,7 +150,8 @@ func environment(where string, err error) error {
 	case errReadOnly, errReadOnlyTrx, errReadOnlyMode:
 		f.Cause, f.What, f.Fix = fault.MySQLReadOnly, "the database is read-only", "let the address point at the primary server, or SET GLOBAL read_only = 0; writing goes on by itself"
 	case errDeadlock, errLockWait:
-		return fmt.Errorf("%s: %w: %w", where, sink.ErrContention, err)
+		f.Cause, f.What, f.Fix = fault.MySQLLocked, "somebody holds locks in the way of the sink", "end the transaction or LOCK TABLES that holds them (SHOW PROCESSLIST); writing goes on by itself"
+		f.Err = fmt.Errorf("%w: %w", sink.ErrContention, err)
 	case errNoTable, errNoColumn, errNoDefault:
 		f.Cause, f.What, f.Fix = fault.MySQLTableChanged, "the table is no longer as it was checked", "run shelfstream check -connect, which names the statement; writing goes on by itself"
 	default:

@@ -205,6 +205,15 @@ func (d *Dialect) data(err error) bool {
 	return k == ErrData || k == ErrUnique || k == ErrFenced // a column of the shop may have the name of the fence's
 }
 
+// spent says whether a connection is of no more use after err. One that was denied something may go by the rights that its user had when it was made.
+func (d *Dialect) spent(err error) bool {
+	if err == nil {
+		return false
+	}
+	k := d.Kind(err)
+	return k == ErrBroken || k == ErrPrivilege
+}
+
 func (d *Dialect) unique(err error) bool {
 	if err == nil {
 		return false

@@ -85,7 +85,7 @@ func (t *Target) with(ctx context.Context, do func(c Conn) error) error {
 		return t.unreachable(err)
 	}
 	err = do(conn)
-	conn.Release(err != nil && t.d.Kind(err) == ErrBroken)
+	conn.Release(t.d.spent(err))
 	return err
 }
 

@@ -222,8 +222,7 @@ func (s *session) send(ctx context.Context, conn *used, packets [][]byte) error 
 
 // rollback ends what a failed statement left open. A connection on which that cannot be done is thrown away, and the server rolls back.
 func (t *Target) rollback(ctx context.Context, conn *used, cause error) {
-	// A connection may go by the rights that its user had when it was made.
-	if k := t.d.Kind(cause); k == ErrBroken || k == ErrPrivilege {
+	if t.d.spent(cause) {
 		conn.broken = true
 		return
 	}

@@ -479,17 +479,3 @@ func TestClockGoesBackWhileBehind(t *testing.T) {
 	sc.pass(3 * time.Minute)
 	sc.want("sink shop pipeline.lag 1")
 }
-
-// TestLingers: what may be left of a log that was away is an incident only if it is there for longer than that; what has nothing to do with it is one at once.
-func TestLingers(t *testing.T) {
-	sc := newScenery(t)
-	sc.away = sc.now
-	view, shop := sc.stage("a", status.KindTransform, "product"), sc.stage("a", status.KindSink, "shop")
-	sc.fail(view, "kafka.unreachable", "no broker")
-	sc.fail(shop, "mysql.unreachable", "refused")
-	view.Attempt, shop.Attempt = 5, 5
-	sc.pass(time.Minute)
-	sc.want("sink shop mysql.unreachable 5")
-	sc.pass(2 * time.Minute)
-	sc.want("sink shop mysql.unreachable 5", "log kafka.unreachable 5")
-}
