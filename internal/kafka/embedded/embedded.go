@@ -76,7 +76,8 @@ func Start(cfg Config) (*Broker, error) {
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond),
 		// kfake binds the port on 127.0.0.1 itself; the host is put in here so that a chosen one counts.
 		kfake.Ports(port), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-			return net.Listen(network, net.JoinHostPort(host, portText))
+			l, err := net.Listen(network, net.JoinHostPort(host, portText))
+			return listener{l}, err
 		}),
 	}
 	if cfg.Dir != "" {
