@@ -3,18 +3,11 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
-	"shelfstream/internal/fault"
-	"shelfstream/internal/retry"
-	"shelfstream/sink"
 	"shelfstream/sink/ledger"
 )
-
-// mostSuspects is how many records in a row may fail while nothing goes well before it is taken for trouble of everybody's.
-const mostSuspects = 3
 
 // deliver makes the calls for some records. What ends a call for some of them only is noted in them; the error is for what concerns everybody.
 func (s *session) deliver(ctx context.Context, c *call, items []*item) error {
@@ -42,7 +35,10 @@ func (s *session) deliver(ctx context.Context, c *call, items []*item) error {
 			suspects = append(suspects, chunk[0])
 			s.tries[chunk[0].id]++
 			items = items[1:]
-			if len(suspects) >= mostSuspects && s.good == 0 {
+			if s.row++; s.enough(suspects) {
+				if s.good > 0 {
+					return why
+				}
 				items = nil
 			}
 		case f.verdict == refused || f.verdict == tooLarge:
@@ -56,39 +52,6 @@ func (s *session) deliver(ctx context.Context, c *call, items []*item) error {
 		default:
 			c.batch.shrink(n)
 		}
-	}
-	return s.judgeSuspects(ctx, c, suspects, why)
-}
-
-// failure is why a call did not go well where that may be because of its records.
-type failure struct {
-	verdict verdict
-	err     error
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
-
-// isolate finds the records because of which a call for several of them was refused; the others are delivered.
-func (s *session) isolate(ctx context.Context, c *call, chunk []*item, first *failure) error {
-	var suspects []*item
-	var why error
-	told := false
-	err := sink.Bisect(len(chunk), func(from, to int) error {
-		if !told { // the whole was tried
-			told = true
-			return first
-		}
-		return s.attempt(ctx, c, chunk[from:to])
-	}, func(err error) bool {
-		var f *failure
-		return errors.As(err, &f)
-	}, func(i int, err error) {
-		s.tries[chunk[i].id]++
-		suspects, why = append(suspects, chunk[i]), err
-	})
-	if err != nil {
-		return err
 	}
 	return s.judgeSuspects(ctx, c, suspects, why)
 }
@@ -179,7 +142,7 @@ func (s *session) make(ctx context.Context, items []*item) error {
 	}
 	switch v {
 	case taken:
-		s.good++
+		s.wentWell()
 		s.t.blind.Store(false)
 		return s.understood(ctx, c, items, req, a, begun)
 	case everybody:
@@ -192,7 +155,7 @@ func (s *session) make(ctx context.Context, items []*item) error {
 	case refused, tooLarge:
 		if len(items) == 1 {
 			s.t.blind.Store(false)
-			s.good++ // it answers
+			s.wentWell() // it answers
 			return s.turnDown(ctx, c, items[0], req, a, begun)
 		}
 	case failed, unknown:
@@ -200,6 +163,12 @@ func (s *session) make(ctx context.Context, items []*item) error {
 	err = s.t.statusFault(a)
 	s.spoke(c.kind, items, req, begun, err)
 	return &failure{v, err}
+}
+
+// wentWell counts a call that the other side understood.
+func (s *session) wentWell() {
+	s.good++
+	s.row = 0
 }
 
 // notSent says whether a call surely did not reach the other side.
@@ -252,140 +221,4 @@ func (s *session) conclude(ctx context.Context, c *ledger.Change) error {
 	s.through += len(c.Entries)
 	s.t.step(stepDelivered)
 	return nil
-}
-
-// judgeSuspects decides about records whose calls failed one by one. If others went well it is them; else nobody knows, and everybody waits.
-func (s *session) judgeSuspects(ctx context.Context, c *call, suspects []*item, why error) error {
-	for _, it := range suspects {
-		blind := false
-		switch {
-		case s.good > 0 && s.tries[it.id] < 2: // the other side is well: once more
-			err := s.attempt(ctx, it.call0(c), []*item{it})
-			var f *failure
-			if err == nil {
-				continue
-			}
-			if !errors.As(err, &f) {
-				return err
-			}
-			why = f.err
-		case s.good > 0:
-		case s.tries[it.id] < s.t.triesAlone:
-			return why
-		case s.t.cfg.Probe != "" && s.t.probe(ctx) == nil:
-		case s.t.blind.CompareAndSwap(false, true): // one record is worth it, to see whether the next one goes
-			blind = true
-		default:
-			return why
-		}
-		it.fault = s.t.recordFault(s.plan.view, it.key, 0, "the server fails over it", why)
-		it.fault.Cause, it.fault.Fix = fault.RestFails, "look into the server's log for what it cannot do with this record; it is tried again within a minute"
-		if blind {
-			it.fault.What = "the server fails over it, or over everything"
-		}
-		delete(s.tries, it.id)
-		// It stays intended: nobody knows whether it was done.
-		if err := s.conclude(ctx, &ledger.Change{Park: []sink.Parked{s.parked(it)}}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// call0 is the call that a record is for, also if lookup had it for another.
-func (it *item) call0(c *call) *call {
-	if it.call != nil {
-		return it.call
-	}
-	return c
-}
-
-// settle finds out what came of a call that nobody knows the outcome of, before another one is made. If the other side has the record as it is to be, it.call is nil.
-func (s *session) settle(ctx context.Context, it *item) error {
-	replayed := s.replaying && !it.unsure && it.has != 0 && it.hash != 0 && (it.has == it.hash || s.plan.once)
-	if !it.unsure && !replayed {
-		return nil
-	}
-	surely, over := s.over[it.id]
-	if surely && over {
-		return nil
-	}
-	if it.unsure && !over {
-		// It may still be under way, in a process that does not know yet that it has lost the partition.
-		if err := retry.Sleep(ctx, it.entry.At.Add(s.t.call.timeout+s.t.grace).Sub(s.t.now())); err != nil {
-			return err
-		}
-	}
-	if s.plan.lookup == nil || it.unsure && it.has != 0 && it.hash != 0 && it.entry.Hash != 0 {
-		return nil // the same call with the same key; of a change, lookup could not tell whether it was made
-	}
-	found, answer, err := s.ask(ctx, it)
-	if errors.Is(err, errUnrendered) {
-		it.fault = s.unrendered(it, err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if answer != "" {
-		it.answer = answer
-	}
-	was := it.entry.Hash
-	switch {
-	case it.hash == 0: // it is to go
-		if !found {
-			it.call = nil
-		}
-	case !found: // it was never there, or is no more
-		it.has, it.answer, it.call = 0, "", s.plan.create
-	case replayed, was == it.hash, s.plan.once:
-		it.call = nil
-	default: // the other side has an older state
-		it.has, it.unsure = hashSome, false
-		if s.plan.update != nil {
-			it.call = s.plan.update
-		}
-	}
-	return nil
-}
-
-// errUnrendered says that a record's lookup cannot be made of it.
-var errUnrendered = errors.New("lookup: path")
-
-// ask asks whether the other side has a record, and what it calls it.
-func (s *session) ask(ctx context.Context, it *item) (found bool, answer string, _ error) {
-	l := s.plan.lookup
-	path, err := l.path.Append(nil, s.plan.record(it.rec, it.answer))
-	if err != nil {
-		return false, "", fmt.Errorf("%w: %w", errUnrendered, err)
-	}
-	begun := s.t.now()
-	req := &request{method: "GET", path: string(path)}
-	a, err := s.t.call.do(ctx, req, begun.Add(s.t.call.timeout))
-	if err != nil {
-		err = s.t.lineFault(err)
-		s.spoke("lookup", []*item{it}, req, begun, err)
-		return false, "", err
-	}
-	switch {
-	case a.status == 404 || a.status == 410:
-	case a.status < 200 || a.status > 299:
-		err = s.t.statusFault(a)
-	case len(l.found) == 0:
-		found = true
-	default:
-		v, jerr := decodeJSON(a.body)
-		if jerr != nil {
-			err = &fault.Fault{Class: fault.Environment, Cause: fault.RestAnswer, Where: s.t.where(), What: "the answer of the lookup is no JSON", Err: errors.Join(jerr, s.t.words(a.body)), Fix: "correct lookup of the sink"}
-			break
-		}
-		if _, found = l.found.text(v); found {
-			answer, _ = l.answer.text(v)
-		}
-	}
-	s.spoke("lookup", []*item{it}, req, begun, err)
-	if err != nil && (a.after > 0 || a.status == 429) {
-		s.t.call.limit.pause(max(a.after, time.Second))
-	}
-	return found, answer, err
 }

@@ -37,7 +37,7 @@ const (
 	tooLarge          // for one call
 	failed            // something broke at the other side over it: it may be these records, or everything
 	everybody         // nothing happened: everybody is to wait
-	unknown           // no answer: it may have happened
+	unknown           // no answer, or a gateway's that had none: it may have happened
 )
 
 // judge says what an answer's status means. fixed: the call's path is the same for all records.
@@ -47,12 +47,12 @@ func judge(status int, fixed bool) verdict {
 		return taken
 	case status == http.StatusRequestEntityTooLarge:
 		return tooLarge
-	case status == http.StatusTooManyRequests, status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusBadGateway,
+	case status == http.StatusTooManyRequests, status == http.StatusUnauthorized, status == http.StatusForbidden,
 		status == http.StatusServiceUnavailable, status == http.StatusProxyAuthRequired, status >= 300 && status < 400:
 		return everybody
 	case fixed && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone):
 		return everybody
-	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout:
+	case status == http.StatusRequestTimeout, status == http.StatusBadGateway, status == http.StatusGatewayTimeout:
 		return unknown
 	case status >= 500:
 		return failed

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"shelfstream/internal/fault"
 	"shelfstream/sink"
 	"shelfstream/sink/ledger"
 )
+
+// renderedAtOnce is for how many records the calls are in memory at once.
+const renderedAtOnce = 512
 
 // session delivers one partition.
 type session struct {
@@ -26,6 +31,10 @@ type session struct {
 	tries map[sink.KeyHash]int
 	// good are calls of the present batch that went well.
 	good int
+	// row are calls that failed since one went well.
+	row int
+	// began is when the present attempt did.
+	began time.Time
 	// through are records of the present attempt of which it is written down that they are delivered, or refused.
 	through int
 	// told are records whose answers are to be written before they count as delivered.
@@ -61,15 +70,38 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	s.refresh()
 	s.replaying = place.Next < place.ReplayUntil
 	s.retrying = b.Next == place.Next && !s.replaying
-	s.good, s.through = 0, 0
+	s.good, s.row, s.through, s.began = 0, 0, 0, s.t.now()
 	parked := append([]sink.Parked(nil), b.Parked...)
 	last := ledger.Change{Park: append([]sink.Parked(nil), b.Parked...), Free: append([][]byte(nil), b.Gone...)}
 
+	for records := range slices.Chunk(b.Records, renderedAtOnce) {
+		held, err := s.some(ctx, records, &last)
+		if err != nil {
+			if s.through > 0 && !errors.Is(err, sink.ErrLost) && ctx.Err() == nil {
+				err = fmt.Errorf("%w; %w", err, sink.ErrAdvanced)
+			}
+			return nil, err
+		}
+		parked = append(parked, held...)
+	}
+	if b.Next > place.Next {
+		place.Next, place.ReplayUntil = b.Next, 0
+	}
+	last.Place = &place
+	if err := s.led.Write(ctx, last); err != nil {
+		return nil, err
+	}
+	return parked, nil
+}
+
+// some delivers some records of a batch, and returns which of them are held back. What needs no call is left to last, the batch's end.
+func (s *session) some(ctx context.Context, records []sink.Record, last *ledger.Change) (parked []sink.Parked, _ error) {
 	var order []*call
 	work := map[*call][]*item{}
-	var all []*item
-	for i := range b.Records {
-		it := s.item(&b.Records[i])
+	all := make([]*item, len(records))
+	for i := range records {
+		it := s.item(&records[i])
+		all[i] = it
 		switch {
 		case s.stays(it):
 		case s.decide(it):
@@ -82,13 +114,9 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 		default:
 			last.Free = append(last.Free, it.rec.Key)
 		}
-		all = append(all, it)
 	}
 	for _, c := range order {
 		if err := s.deliver(ctx, c, work[c]); err != nil {
-			if s.through > 0 && !errors.Is(err, sink.ErrLost) && ctx.Err() == nil {
-				err = fmt.Errorf("%w; %w", err, sink.ErrAdvanced)
-			}
 			return nil, err
 		}
 	}
@@ -96,13 +124,6 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 		if it.fault != nil {
 			parked = append(parked, s.parked(it))
 		}
-	}
-	if b.Next > place.Next {
-		place.Next, place.ReplayUntil = b.Next, 0
-	}
-	last.Place = &place
-	if err := s.led.Write(ctx, last); err != nil {
-		return nil, err
 	}
 	return parked, nil
 }
