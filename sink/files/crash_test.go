@@ -209,6 +209,35 @@ func TestHalfAFileIsRubbish(t *testing.T) {
 	}
 }
 
+// TestFolderGoesAwayWhileWriting: what was begun goes away with the folder, and is removed when it is back.
+func TestFolderGoesAwayWhileWriting(t *testing.T) {
+	w := newWorld(t)
+	target, err := files.New(w.config(t, func(*files.TableConfig) {}), w.opts)
+	must(t, err)
+	n := 0
+	target.OnStep(func(name string) {
+		if name != "write" {
+			return
+		}
+		if n++; n == 3 {
+			must(t, os.Rename(w.dir, w.dir+".away"))
+		}
+	})
+	s := open(t, target)
+	var f *fault.Fault
+	if _, err := s.Apply(t.Context(), three()); !errors.As(err, &f) || f.Cause != fault.FilesFolderMissing {
+		t.Fatalf("Apply says %v", err)
+	}
+	must(t, os.Rename(w.dir+".away", w.dir))
+	if n := len(listed(t, w.dir)); n != 2 {
+		t.Fatalf("%d files were begun, want 2", n)
+	}
+	apply(t, s, 3, three().Records...)
+	if got := listed(t, w.dir); len(got) != 3 || got["2.edi"] == "" {
+		t.Errorf("the folder has %v", got)
+	}
+}
+
 // TestWhatIsIntendedStaysSo: a take-over that finds the folder away, or another file in the place of an intended one, neither takes it for delivered nor writes over
 // the other.
 func TestWhatIsIntendedStaysSo(t *testing.T) {

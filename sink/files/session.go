@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"shelfstream/sink"
@@ -28,6 +29,8 @@ type session struct {
 	// A temporary file is called <name><tail><token>.tmp; serial keeps a second try from the name of the first, whose intent may still come.
 	tail, token string
 	serial      int
+	// begun are temporary files that nobody intends and that could not be removed yet: the folder went away with them.
+	begun []string
 
 	// mu keeps Apply and the watch from each other: both write entries.
 	mu sync.Mutex
@@ -108,6 +111,7 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	if err := s.finish(ctx); err != nil {
 		return nil, err
 	}
+	s.tidy()
 	parked := append([]sink.Parked(nil), b.Parked...)
 	c := ledger.Change{Park: b.Parked, Free: b.Gone}
 	for from := 0; ; from += stretch {
@@ -206,10 +210,9 @@ func (s *session) write(ctx context.Context, jobs []job) error {
 	}
 	if err != nil {
 		for i := range jobs { // nobody intends them
-			if rerr := os.Remove(filepath.Join(s.dir, jobs[i].entry.Temp)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
-				s.t.opts.Logger.Debug("files: remove what was begun", "sink", s.t.opts.Sink, "error", rerr)
-			}
+			s.begun = append(s.begun, jobs[i].entry.Temp)
 		}
+		s.tidy()
 		return s.t.folderFault(s.doc, err)
 	}
 	s.t.step("intend")
@@ -218,6 +221,17 @@ func (s *session) write(ctx context.Context, jobs []job) error {
 	}
 	s.t.step("intended")
 	return nil
+}
+
+// tidy removes what was begun and is not intended. In a folder that is away, all that was begun may be there when it comes back.
+func (s *session) tidy() {
+	if len(s.begun) == 0 || hasDir(s.dir) != nil {
+		return
+	}
+	s.begun = slices.DeleteFunc(s.begun, func(name string) bool {
+		err := os.Remove(filepath.Join(s.dir, name))
+		return err == nil || errors.Is(err, fs.ErrNotExist) && hasDir(s.dir) == nil
+	})
 }
 
 // finishAll is step 3 for all that is intended, and gives the entries of step 4.

@@ -76,6 +76,7 @@ func (s *session) handled() error {
 func (s *session) look(ctx context.Context, at int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.tidy()
 	waiting := s.l.Waiting()
 	if at >= len(waiting) {
 		at = 0

@@ -36,7 +36,7 @@ func TestMemberKilledWhileItJoins(t *testing.T) {
 	wait(t, b, "a second member", func(g *kfake.GroupInfo) bool { return len(g.Members) == 2 })
 	kill()
 	close(stop)
-	if gen, err = stays.Next(t.Context()); err != nil {
+	if _, err = stays.Next(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	go func() { _, _ = stays.Next(t.Context()) }() // it joins once more when the other is found to be dead
