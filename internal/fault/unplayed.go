@@ -26,7 +26,6 @@ var unplayed = []Cause{
 	BinlogConnections, BinlogNotAccepting, BinlogTableLocked, BinlogPacket,
 	// Every value that MariaDB 10.11 can write is read, and everybody may read its catalogue, as far as anybody knows.
 	BinlogValue, BinlogCatalog,
-	RestUnrendered, RestAnswer,
 	// Need a database of the sink's own that comes and goes, a standby behind the sink's address, and a PostgreSQL on a small disk.
 	PGSinkDatabase,
 	PGSinkReadOnly,
