@@ -8,14 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"shelfstream/internal/testenv"
-	"shelfstream/sink"
-	"shelfstream/sink/sinktest"
+	"shelfstream/sink/table"
+	"shelfstream/sink/table/tabletest"
 )
 
 // server is the package's MariaDB; each test has a database of its own.
@@ -32,153 +30,61 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer server.Close()
+	kit.Server = server
 	return m.Run()
 }
 
-var databases atomic.Int64
-
-// database makes a database; statements are run in it.
-func database(t *testing.T, statements ...string) (dsn string, db *sql.DB) {
-	t.Helper()
-	name := fmt.Sprintf("t%d", databases.Add(1))
-	dsn, err := server.CreateDatabase(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(statements) > 0 {
-		if err := server.Exec(t.Context(), name, strings.Join(statements, ";\n")); err != nil {
-			t.Fatal(err)
+// kit is MySQL for the suite of all SQL targets.
+var kit = &tabletest.Kit{
+	Start: func(ctx context.Context) (tabletest.Server, error) { return testenv.StartMariaDB(ctx, "") },
+	Connect: func(dsn string) (tabletest.Client, error) {
+		db, err := sql.Open("mysql", dsn)
+		if err != nil {
+			return nil, err
 		}
-	}
-	if db, err = sql.Open("mysql", dsn); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return dsn, db
+		db.SetMaxOpenConns(1)
+		return client{db}, nil
+	},
+	Open: func(dsn string, tables tabletest.Tables, logger *slog.Logger) (*Target, error) {
+		return Open(Config{DSN: dsn, Tables: tables}, Options{Sink: "shop", Logger: logger})
+	},
+	Pool: func(dsn string) (table.Pool, string, error) {
+		return openPool(&Config{DSN: dsn})
+	},
+	Dialect: newDialect,
+	Words: tabletest.Words{
+		"exact": "COLLATE utf8mb4_nopad_bin", "fold": "COLLATE utf8mb4_general_ci",
+		"serial": "int AUTO_INCREMENT", "flag": "tinyint", "rank": "`rank`",
+	},
 }
 
-// target opens a checked target.
-func target(t *testing.T, cfg Config, views ...sink.View) *Target {
-	t.Helper()
-	tg, err := Open(cfg, Options{Sink: "shop", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tg.Close() })
-	faults, err := tg.Check(t.Context(), views)
-	if err != nil || len(faults) > 0 {
-		t.Fatalf("Check: %v %v", faults, err)
-	}
-	return tg
-}
+// client is one connection.
+type client struct{ *sql.DB }
 
-func open(t *testing.T, tg *Target, v sink.View, id int32) sink.Session {
-	t.Helper()
-	s, err := tg.Open(t.Context(), sink.Partition{View: v, ID: id, Owner: t.Name()})
+// Query implements tabletest.Client.
+func (c client) Query(ctx context.Context, statement string) (out [][]*string, err error) {
+	rows, err := c.QueryContext(ctx, statement)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-// rows gives the result of a query, values joined by "|", null as "-".
-func rows(t *testing.T, db *sql.DB, query string, args ...any) []string {
-	t.Helper()
-	rs, err := db.QueryContext(t.Context(), query, args...)
+	defer rows.Close()
+	columns, err := rows.Columns()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	defer rs.Close()
-	cols, err := rs.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := []string{}
-	for rs.Next() {
-		vals := make([]sql.NullString, len(cols))
-		dest := make([]any, len(cols))
+	for rows.Next() {
+		vals, dest := make([]*string, len(columns)), make([]any, len(columns))
 		for i := range vals {
 			dest[i] = &vals[i]
 		}
-		if err := rs.Scan(dest...); err != nil {
-			t.Fatal(err)
+		if err := rows.Scan(dest...); err != nil {
+			return nil, err
 		}
-		parts := make([]string, len(cols))
-		for i, v := range vals {
-			parts[i] = "-"
-			if v.Valid {
-				parts[i] = v.String
-			}
-		}
-		out = append(out, strings.Join(parts, "|"))
+		out = append(out, vals)
 	}
-	if err := rs.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return out, rows.Err()
 }
 
-func TestContract(t *testing.T) {
-	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
-		dsn, db := database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40) COLLATE utf8mb4_bin, counter bigint)")
-		tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-		return sinktest.Harness{Target: tg, BadName: strings.Repeat("x", 41), Rows: func(t *testing.T) map[int64]string {
-			out := map[int64]string{}
-			for _, r := range rows(t, db, "SELECT no, name, counter FROM product") {
-				no, rest, _ := strings.Cut(r, "|")
-				var n int64
-				fmt.Sscan(no, &n)
-				out[n] = rest
-			}
-			return out
-		}}
-	})
-}
-
-// The same with a refusal that only the server knows, so that it is found by bisection.
-func TestContractWithTrigger(t *testing.T) {
-	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
-		dsn, db := database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40) COLLATE utf8mb4_bin, counter bigint, CONSTRAINT nice CHECK (name <> 'bad'))")
-		tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-		return sinktest.Harness{Target: tg, BadName: "bad", Rows: func(t *testing.T) map[int64]string {
-			out := map[int64]string{}
-			for _, r := range rows(t, db, "SELECT no, name, counter FROM product") {
-				no, rest, _ := strings.Cut(r, "|")
-				var n int64
-				fmt.Sscan(no, &n)
-				out[n] = rest
-			}
-			return out
-		}}
-	})
-}
-
-// innodbDeadlocks counts those the server has broken up since it started.
-func innodbDeadlocks(t *testing.T, db *sql.DB) int {
-	t.Helper()
-	var name string
-	var n int
-	if err := db.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'").Scan(&name, &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// lastDeadlock is what the server tells of it, without the records' contents.
-func lastDeadlock(t *testing.T, db *sql.DB) string {
-	t.Helper()
-	var kind, name, text string
-	if err := db.QueryRowContext(t.Context(), "SHOW ENGINE INNODB STATUS").Scan(&kind, &name, &text); err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ = strings.Cut(text, "LATEST DETECTED DEADLOCK")
-	text, _, _ = strings.Cut(text, "\nTRANSACTIONS\n")
-	var out []string
-	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(strings.TrimLeft(line, " 0123456789"), ": len") {
-			out = append(out, line[:min(len(line), 400)])
-		}
-	}
-	return strings.Join(out, "")
-}
+func TestContract(t *testing.T)  { tabletest.Contract(t, kit) }
+func TestOwnership(t *testing.T) { tabletest.Ownership(t, kit) }
+func TestSwaps(t *testing.T)     { tabletest.Swaps(t, kit) }

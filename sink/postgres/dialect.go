@@ -80,7 +80,7 @@ func newDialect(pipeline, sinkName string) *table.Dialect {
 			n := quoteTable(c.Table) + "." + quote(c.Name)
 			switch c.Class {
 			case table.ClassText:
-				return "coalesce(" + n + ", '') = ''"
+				return "coalesce(length(" + n + "), 0) = 0" // a collation may take a blank for nothing
 			case table.ClassBytes, table.ClassJSON, table.ClassOther:
 				return "coalesce(" + n + "::text, '') IN ('', '\\x')"
 			default:

@@ -1,0 +1,227 @@
+package tabletest
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"shelfstream/internal/testenv"
+	"shelfstream/sink"
+	"shelfstream/sink/table"
+)
+
+// Kit is a connector, and what has to be known of its server.
+type Kit struct {
+	// Server is shared: each test has a database of its own in it. Start starts another one.
+	Server Server
+	Start  func(ctx context.Context) (Server, error)
+	// Connect makes a client of a database, given its address.
+	Connect func(dsn string) (Client, error)
+	// Open opens a target as the pipeline does; Pool and Dialect are what it is made of. The sink's name is "shop".
+	Open    func(dsn string, tables Tables, logger *slog.Logger) (*table.Target, error)
+	Pool    func(dsn string) (p table.Pool, database string, err error)
+	Dialect func() *table.Dialect
+	// Begin are statements that every new database gets first.
+	Begin []string
+	Words Words
+	// NoNUL says that the server has no form for the character U+0000 in a text.
+	NoNUL bool
+
+	databases atomic.Int64
+}
+
+// Words are what the suite's statements say as {word}:
+//
+//	exact      makes a column of text tell apart what differs in case, accents and trailing blanks
+//	fold       makes a column of text take letters in either case for the same, and a blank for nothing
+//	serial     a number that the server gives out
+//	flag       a small number
+//	rank       the column rank, which some take for a word of their own
+type Words map[string]string
+
+// Server is a server of testenv.
+type Server interface {
+	CreateDatabase(ctx context.Context, name string) (dsn string, err error)
+	Addr() string
+	DSNThrough(proxy *testenv.Proxy, db string) string
+	Stop(ctx context.Context) error
+	Kill() error
+	Restart(ctx context.Context) error
+	Close() error
+}
+
+// Client is a connection to a database that is not the connector's, made anew when it was lost. One goroutine uses it.
+type Client interface {
+	// Query runs a statement, and gives the rows of its result as the server's text, nil for null.
+	Query(ctx context.Context, statement string) ([][]*string, error)
+	Close() error
+}
+
+// Tables are the configuration of a sink's tables.
+type Tables = map[string]table.TableConfig
+
+// Fields are columns and the view's field that each takes.
+type Fields map[string]string
+
+// Columns are fields as the configuration has them.
+func (f Fields) Columns() map[string]table.ColumnConfig {
+	out := map[string]table.ColumnConfig{}
+	for name, field := range f {
+		out[name] = table.ColumnConfig{From: field}
+	}
+	return out
+}
+
+// run runs tests by their names.
+func (k *Kit) run(t *testing.T, tests map[string]func(*testing.T, *Kit)) {
+	t.Helper()
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { test(t, k) })
+	}
+}
+
+// say puts the server's words into a text.
+func (k *Kit) say(text string) string {
+	for word, own := range k.Words {
+		text = strings.ReplaceAll(text, "{"+word+"}", own)
+	}
+	return text
+}
+
+// Database is a test's own.
+type Database struct {
+	T         *testing.T
+	Name, DSN string
+
+	kit    *Kit
+	client Client
+}
+
+// Database makes a database, and runs statements in it.
+func (k *Kit) Database(t *testing.T, statements ...string) *Database {
+	t.Helper()
+	return k.databaseOf(t, k.Server, statements...)
+}
+
+func (k *Kit) databaseOf(t *testing.T, s Server, statements ...string) *Database {
+	t.Helper()
+	name := "suite" + strconv.FormatInt(k.databases.Add(1), 10)
+	dsn, err := s.CreateDatabase(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Database{T: t, Name: name, DSN: dsn, kit: k}
+	d.client = d.another()
+	d.Exec(k.Begin...)
+	d.Exec(statements...)
+	return d
+}
+
+// another is another client, which ends with the test.
+func (d *Database) another() Client {
+	d.T.Helper()
+	c, err := d.kit.Connect(d.DSN)
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	d.T.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Exec runs statements.
+func (d *Database) Exec(statements ...string) {
+	d.T.Helper()
+	for _, s := range statements {
+		if _, err := d.client.Query(d.T.Context(), d.kit.say(s)); err != nil {
+			d.T.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// Rows gives the result of a query, values joined by "|", null as "-".
+func (d *Database) Rows(query string) []string {
+	d.T.Helper()
+	rows, err := texts(d.T.Context(), d.client, d.kit.say(query))
+	if err != nil {
+		d.T.Fatalf("%s: %v", query, err)
+	}
+	return rows
+}
+
+func texts(ctx context.Context, c Client, query string) ([]string, error) {
+	rows, err := c.Query(ctx, query)
+	out := []string{}
+	for _, r := range rows {
+		parts := make([]string, len(r))
+		for i, v := range r {
+			parts[i] = "-"
+			if v != nil {
+				parts[i] = *v
+			}
+		}
+		out = append(out, strings.Join(parts, "|"))
+	}
+	return out, err
+}
+
+// Want ends the test unless a query gives these rows.
+func (d *Database) Want(query string, want ...string) {
+	d.T.Helper()
+	if got := d.Rows(query); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		d.T.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Unchecked opens a target.
+func (d *Database) Unchecked(tables Tables) *table.Target {
+	d.T.Helper()
+	tg, err := d.kit.Open(d.DSN, tables, slog.New(slog.NewTextHandler(d.T.Output(), nil)))
+	return d.opened(tg, err)
+}
+
+func (d *Database) opened(tg *table.Target, err error) *table.Target {
+	d.T.Helper()
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	d.T.Cleanup(func() { tg.Close() })
+	return tg
+}
+
+// Target opens a target and checks it.
+func (d *Database) Target(tables Tables, views ...sink.View) *table.Target {
+	d.T.Helper()
+	return d.checked(d.Unchecked(tables), views)
+}
+
+func (d *Database) checked(tg *table.Target, views []sink.View) *table.Target {
+	d.T.Helper()
+	if faults, err := tg.Check(d.T.Context(), views); err != nil || len(faults) > 0 {
+		d.T.Fatalf("Check: %v %v", faults, err)
+	}
+	return tg
+}
+
+// Open takes a partition over.
+func Open(t *testing.T, tg *table.Target, v sink.View, id int32) sink.Session {
+	t.Helper()
+	s, err := tg.Open(t.Context(), sink.Partition{View: v, ID: id, Owner: t.Name()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// Apply writes a batch.
+func Apply(t *testing.T, s sink.Session, b *sink.Batch) []sink.Parked {
+	t.Helper()
+	parked, err := s.Apply(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parked
+}
