@@ -55,6 +55,7 @@ var kit = &tabletest.Kit{
 	Words: tabletest.Words{
 		"exact": "COLLATE utf8mb4_nopad_bin", "fold": "COLLATE utf8mb4_general_ci",
 		"serial": "int AUTO_INCREMENT", "flag": "tinyint", "rank": "`rank`",
+		"waiting": "information_schema.processlist WHERE command = 'Query' AND info",
 	},
 }
 
@@ -88,3 +89,4 @@ func (c client) Query(ctx context.Context, statement string) (out [][]*string, e
 func TestContract(t *testing.T)  { tabletest.Contract(t, kit) }
 func TestOwnership(t *testing.T) { tabletest.Ownership(t, kit) }
 func TestSwaps(t *testing.T)     { tabletest.Swaps(t, kit) }
+func TestFailures(t *testing.T)  { tabletest.Failures(t, kit) }

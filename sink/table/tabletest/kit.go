@@ -3,6 +3,7 @@ package tabletest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -39,6 +40,7 @@ type Kit struct {
 //	fold       makes a column of text take letters in either case for the same, and a blank for nothing
 //	serial     a number that the server gives out
 //	flag       a small number
+//	waiting    where running statements are listed, up to the column of their text: "list WHERE state = 'waits' AND text"
 //	rank       the column rank, which some take for a word of their own
 type Words map[string]string
 
@@ -103,10 +105,11 @@ type Database struct {
 // Database makes a database, and runs statements in it.
 func (k *Kit) Database(t *testing.T, statements ...string) *Database {
 	t.Helper()
-	return k.databaseOf(t, k.Server, statements...)
+	return k.DatabaseOf(t, k.Server, statements...)
 }
 
-func (k *Kit) databaseOf(t *testing.T, s Server, statements ...string) *Database {
+// DatabaseOf makes a database of another server.
+func (k *Kit) DatabaseOf(t *testing.T, s Server, statements ...string) *Database {
 	t.Helper()
 	name := "suite" + strconv.FormatInt(k.databases.Add(1), 10)
 	dsn, err := s.CreateDatabase(t.Context(), name)
@@ -144,7 +147,13 @@ func (d *Database) Exec(statements ...string) {
 // Rows gives the result of a query, values joined by "|", null as "-".
 func (d *Database) Rows(query string) []string {
 	d.T.Helper()
-	rows, err := texts(d.T.Context(), d.client, d.kit.say(query))
+	return d.RowsBy(d.client, query)
+}
+
+// RowsBy gives the result of a query of another client.
+func (d *Database) RowsBy(c Client, query string) []string {
+	d.T.Helper()
+	rows, err := texts(d.T.Context(), c, d.kit.say(query))
 	if err != nil {
 		d.T.Fatalf("%s: %v", query, err)
 	}
@@ -170,7 +179,13 @@ func texts(ctx context.Context, c Client, query string) ([]string, error) {
 // Want ends the test unless a query gives these rows.
 func (d *Database) Want(query string, want ...string) {
 	d.T.Helper()
-	if got := d.Rows(query); strings.Join(got, "\n") != strings.Join(want, "\n") {
+	d.WantBy(d.client, query, want...)
+}
+
+// WantBy does the same by another client.
+func (d *Database) WantBy(c Client, query string, want ...string) {
+	d.T.Helper()
+	if got := d.RowsBy(c, query); !slices.Equal(got, want) {
 		d.T.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -1,23 +1,24 @@
-//go:build integration
-
-package postgres
+package tabletest
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
-	"testing"
 
 	"shelfstream/sink"
 	"shelfstream/sink/table"
 )
 
+// errBroken is what a connection says that is lost.
+var errBroken = errors.New("the connection is broken")
+
 // spy is a pool that sees the packets with which sessions commit. One goroutine uses what it keeps.
 type spy struct {
-	*pool
-	packet []byte       // the newest
-	before func() error // its error is given instead of sending
-	after  error        // given though the packet was executed
+	table.Pool
+	packet []byte // the newest
+	before error  // given instead of sending
+	after  error  // given though the packet was executed
 }
 
 type spyConn struct {
@@ -26,7 +27,7 @@ type spyConn struct {
 }
 
 func (s *spy) Get(ctx context.Context) (table.Conn, error) {
-	c, err := s.pool.Get(ctx)
+	c, err := s.Pool.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (c spyConn) Exec(ctx context.Context, statements []byte) error {
 	}
 	c.s.packet = bytes.Clone(statements)
 	if c.s.before != nil {
-		return c.s.before()
+		return c.s.before
 	}
 	if err := c.Conn.Exec(ctx, statements); err != nil {
 		return err
@@ -48,17 +49,14 @@ func (c spyConn) Exec(ctx context.Context, statements []byte) error {
 }
 
 // spied opens a checked target whose packets can be seen.
-func spied(t *testing.T, cfg Config, views ...sink.View) (*Target, *spy) {
-	t.Helper()
-	p, name, err := newPool(cfg.DSN, "shop")
+func (d *Database) spied(tables Tables, views ...sink.View) (*table.Target, *spy) {
+	d.T.Helper()
+	p, name, err := d.kit.Pool(d.DSN)
 	if err != nil {
-		t.Fatal(err)
+		d.T.Fatal(err)
 	}
-	s := &spy{pool: p}
-	tg := table.Open(*cfg.tables(), newDialect("it", "shop"), s, table.Options{Sink: "shop", Database: name})
-	t.Cleanup(func() { tg.Close() })
-	if faults, err := tg.Check(t.Context(), views); err != nil || len(faults) > 0 {
-		t.Fatalf("Check: %v %v", faults, err)
-	}
-	return tg, s
+	s := &spy{Pool: p}
+	dialect := d.kit.Dialect()
+	tg := table.Open(table.Config{Section: dialect.Section, Tables: tables}, dialect, s, table.Options{Sink: "shop", Database: name})
+	return d.checked(d.opened(tg, nil), views), s
 }

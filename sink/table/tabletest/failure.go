@@ -1,36 +1,54 @@
-//go:build integration
-
-package mysql
+package tabletest
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"shelfstream/internal/testenv"
 	"shelfstream/sink"
 	"shelfstream/sink/sinktest"
+	"shelfstream/sink/table"
 )
 
-const suiteDDL = "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40) COLLATE utf8mb4_bin, counter bigint)"
+// Failures tests what becomes of the rows when connections, servers and workers fail in the middle of the work, and when it is done once more.
+func Failures(t *testing.T, k *Kit) {
+	k.run(t, map[string]func(*testing.T, *Kit){
+		"ConnectionCut": connectionCut,
+		"ServerRestart": serverRestart,
+		"Replay":        replay,
+		"StoppedOwner":  stoppedOwner,
+		"LatePacket":    latePacket,
+		"LostAnswer":    lostAnswer,
+	})
+}
+
+var (
+	oneTable  = Tables{"product": {From: "product"}}
+	twoTables = Tables{"product": {From: "product"}, "copy": {From: "product"}}
+)
+
+const (
+	oneDDL  = "CREATE TABLE product (" + counted + ")"
+	copyDDL = "CREATE TABLE copy (" + counted + ")"
+)
 
 // place reads where the target has a partition; it waits over restarts of the server.
-func place(t *testing.T, db *sql.DB) func(int32) int64 {
-	return func(id int32) int64 {
-		var next, replay int64
-		err := db.QueryRowContext(t.Context(), "SELECT next_offset, replay_until FROM shelfstream_offsets WHERE `partition` = ?", id).Scan(&next, &replay)
-		if err != nil {
-			return 0
-		}
-		return next
+func (d *Database) place(id int32) int64 {
+	rows, err := texts(d.T.Context(), d.client, fmt.Sprintf("SELECT next_offset FROM shelfstream_offsets WHERE %s = %d", d.kit.Dialect().Quote("partition"), id))
+	if err != nil || len(rows) != 1 {
+		return 0
 	}
+	n, err := strconv.ParseInt(rows[0], 10, 64)
+	if err != nil {
+		d.T.Error(err)
+	}
+	return n
 }
 
 // reader looks at the table again and again, as shop pages do, and asserts that no product ever goes back and that the two
@@ -40,40 +58,38 @@ type reader struct {
 	read atomic.Int64
 }
 
-func watch(t *testing.T, db *sql.DB) *reader {
-	ctx, cancel := context.WithCancel(t.Context())
+func watch(d *Database) *reader {
+	ctx, cancel := context.WithCancel(d.T.Context())
 	r := &reader{}
+	client := d.another()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		last := map[int64]int64{}
 		for ctx.Err() == nil {
-			rs, err := db.QueryContext(ctx, "SELECT p.no, p.counter, COALESCE(c.counter, -1) FROM product p LEFT JOIN copy c USING (no)")
+			rows, err := texts(ctx, client, "SELECT p.no, p.counter, COALESCE(c.counter, -1) FROM product p LEFT JOIN copy c USING (no)")
 			if err != nil {
 				continue // the server is being restarted
 			}
-			for rs.Next() {
+			for _, row := range rows {
 				var no, counter, second int64
-				if err := rs.Scan(&no, &counter, &second); err != nil {
-					break
+				if _, err := fmt.Sscanf(row, "%d|%d|%d", &no, &counter, &second); err != nil {
+					d.T.Errorf("%q: %v", row, err)
 				}
 				if counter < last[no] {
-					t.Errorf("product %d went from %d back to %d", no, last[no], counter)
+					d.T.Errorf("product %d went from %d back to %d", no, last[no], counter)
 				}
 				if counter != second {
-					t.Errorf("product %d is %d in one table and %d in the other", no, counter, second)
+					d.T.Errorf("product %d is %d in one table and %d in the other", no, counter, second)
 				}
 				last[no] = counter
 			}
-			rs.Close()
 			r.read.Add(1)
 		}
 	})
 	r.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
-	t.Cleanup(r.stop)
+	d.T.Cleanup(r.stop)
 	return r
 }
-
-var twoTables = map[string]TableConfig{"product": {From: "product"}, "copy": {From: "product"}}
 
 // counting writes rising counters over a few products until stop, and gives what the tables must hold in the end.
 func counting(w *sinktest.World) (stop func() map[int64]int64) {
@@ -94,45 +110,36 @@ func counting(w *sinktest.World) (stop func() map[int64]int64) {
 	return func() map[int64]int64 { close(quit); wg.Wait(); return want }
 }
 
-func compare(t *testing.T, db *sql.DB, want map[int64]int64) {
-	t.Helper()
+func compare(d *Database, want map[int64]int64) {
+	d.T.Helper()
 	for _, table := range []string{"product", "copy"} {
-		got := rows(t, db, "SELECT no, counter FROM "+table)
+		got := d.Rows("SELECT no, counter FROM " + table)
 		if len(got) != len(want) {
-			t.Errorf("%s has %d rows, want %d", table, len(got), len(want))
+			d.T.Errorf("%s has %d rows, want %d", table, len(got), len(want))
 		}
 		for _, r := range got {
 			var no, n int64
-			fmt.Sscanf(r, "%d|%d", &no, &n)
-			if want[no] != n {
-				t.Errorf("%s: product %d is %d, want %d", table, no, n, want[no])
+			if _, err := fmt.Sscanf(r, "%d|%d", &no, &n); err != nil || want[no] != n {
+				d.T.Errorf("%s: product %d is %d, want %d; %v", table, no, n, want[no], err)
 			}
 		}
 	}
 }
 
 // The connection is cut again and again in the middle of the work: everything arrives, and a reader never sees anything older or halves.
-func TestConnectionCut(t *testing.T) {
-	_, db := database(t, suiteDDL, strings.Replace(suiteDDL, "product", "copy", 1))
-	var name string
-	if err := db.QueryRow("SELECT DATABASE()").Scan(&name); err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := testenv.NewProxy(server.Addr())
+func connectionCut(t *testing.T, k *Kit) {
+	d := k.Database(t, oneDDL, copyDDL)
+	proxy, err := testenv.NewProxy(k.Server.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
-	tg, err := Open(Config{DSN: server.DSNThrough(proxy, name), Tables: twoTables}, Options{Sink: "shop"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tg.Close() })
+	tg := d.opened(k.Open(k.Server.DSNThrough(proxy, d.Name), twoTables, nil))
 	w := sinktest.NewWorld(t, sinktest.View(), 3)
 	cfg := w.Config(tg)
 	cfg.MaxRecords = 20
 	r := w.Start(cfg)
-	see := watch(t, db)
+	see := watch(d)
 	stop := counting(w)
 	for range 15 {
 		before := r.Status().Records
@@ -143,41 +150,26 @@ func TestConnectionCut(t *testing.T) {
 		}
 	}
 	want := stop()
-	w.CaughtUp(place(t, db))
+	w.CaughtUp(d.place)
 	see.stop()
-	compare(t, db, want)
+	compare(d, want)
 	if see.read.Load() == 0 {
 		t.Error("the reader never read")
 	}
 }
 
 // The server is killed and started again in the middle of the work.
-func TestServerRestart(t *testing.T) {
-	own, err := testenv.StartMariaDB(t.Context(), "")
+func serverRestart(t *testing.T, k *Kit) {
+	own, err := k.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { own.Close() })
-	dsn, err := own.CreateDatabase(t.Context(), "shop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := own.Exec(t.Context(), "shop", suiteDDL+"; "+strings.Replace(suiteDDL, "product", "copy", 1)); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("mysql", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	tg, err := Open(Config{DSN: dsn, Tables: twoTables}, Options{Sink: "shop"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tg.Close() })
+	d := k.DatabaseOf(t, own, oneDDL, copyDDL)
+	tg := d.Unchecked(twoTables)
 	w := sinktest.NewWorld(t, sinktest.View(), 3)
 	r := w.Start(w.Config(tg))
-	watch(t, db)
+	watch(d)
 	stop := counting(w)
 	for i := range 3 {
 		before := r.Status().Records
@@ -196,29 +188,24 @@ func TestServerRestart(t *testing.T) {
 		}
 	}
 	want := stop()
-	w.CaughtUp(place(t, db))
-	compare(t, db, want)
+	w.CaughtUp(d.place)
+	compare(d, want)
 }
 
 // A replay from the beginning, asked for while everything runs, shows nothing older.
-func TestReplay(t *testing.T) {
-	dsn, db := database(t, suiteDDL, strings.Replace(suiteDDL, "product", "copy", 1))
-	tg, err := Open(Config{DSN: dsn, Tables: twoTables}, Options{Sink: "shop"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tg.Close() })
+func replay(t *testing.T, k *Kit) {
+	d := k.Database(t, oneDDL, copyDDL)
+	tg := d.Unchecked(twoTables)
 	w := sinktest.NewWorld(t, sinktest.View(), 3)
 	cfg := w.Config(tg)
 	cfg.MaxRecords = 20
 	r := w.Start(cfg)
-	watch(t, db)
+	watch(d)
 	stop := counting(w)
 	for range 3 {
 		before := r.Status().Records
 		sinktest.Wait(t, "progress in every partition", func() bool {
-			at := place(t, db)
-			return r.Status().Records > before+200 && at(0) > 0 && at(1) > 0 && at(2) > 0
+			return r.Status().Records > before+200 && d.place(0) > 0 && d.place(1) > 0 && d.place(2) > 0
 		})
 		moved, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: tg, Prune: true})
 		if err != nil || len(moved) != 3 || moved[0].From == 0 || moved[0].To != 0 {
@@ -226,25 +213,23 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	for _, table := range []string{"copy", "product"} { // in this order, since the reader takes its products from the second
-		if _, err := db.Exec("INSERT INTO " + table + " VALUES (777, 'ghost', 1)"); err != nil {
-			t.Fatal(err)
-		}
+		d.Exec("INSERT INTO " + table + " VALUES (777, 'ghost', 1)")
 	}
 	if _, err := sink.Rewind(t.Context(), sink.RewindConfig{Pipeline: "suite", Sink: "shop", Views: cfg.Views, Client: w.Client, Target: tg, Prune: true}); err != nil {
 		t.Fatal(err)
 	}
-	sinktest.Wait(t, "the ghost is gone", func() bool { return len(rows(t, db, "SELECT no FROM product WHERE no = 777")) == 0 })
+	sinktest.Wait(t, "the ghost is gone", func() bool { return len(d.Rows("SELECT no FROM product WHERE no = 777")) == 0 })
 	want := stop()
-	w.CaughtUp(place(t, db))
-	compare(t, db, want)
+	w.CaughtUp(d.place)
+	compare(d, want)
 }
 
 // A worker that is stopped in the middle of a transaction, its connection alive, and loses its partition meanwhile: the packet it had
 // sent ends by itself, and what it sends later changes nothing.
-func TestStoppedOwner(t *testing.T) {
-	dsn, db := database(t, suiteDDL)
-	tg, p := spied(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-	old := open(t, tg, sinktest.View(), 0)
+func stoppedOwner(t *testing.T, k *Kit) {
+	d := k.Database(t, oneDDL)
+	tg, p := d.spied(oneTable, sinktest.View())
+	old := Open(t, tg, sinktest.View(), 0)
 	put := func(s sink.Session, n int64) error {
 		_, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{sinktest.Record(n, 1, "x", n)}, Next: n + 1})
 		return err
@@ -253,14 +238,14 @@ func TestStoppedOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The old owner's next transaction, made but not sent yet.
-	p.before = func() error { return driver.ErrBadConn }
+	p.before = errBroken
 	if err := put(old, 1); err == nil {
 		t.Fatal("nothing was held up")
 	}
 	p.before = nil
 	stale := p.packet
 	// While the fence's row is locked by a transaction under way, a take-over waits for it, and then has its place.
-	conn, err := p.pool.Get(t.Context())
+	conn, err := p.Pool.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +262,7 @@ func TestStoppedOwner(t *testing.T) {
 		opened <- s
 	}()
 	sinktest.Wait(t, "the new owner waits for the lock", func() bool {
-		return len(rows(t, db, "SELECT 1 FROM information_schema.processlist WHERE command = 'Query' AND info LIKE 'SELECT next_offset%FOR UPDATE'")) > 0
+		return len(d.Rows("SELECT 1 FROM {waiting} LIKE 'SELECT next_offset%FOR UPDATE'")) > 0
 	})
 	select {
 	case <-opened:
@@ -292,7 +277,7 @@ func TestStoppedOwner(t *testing.T) {
 	if err := put(mine, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Exec(t.Context(), stale); number(err) != errBadNull {
+	if err := conn.Exec(t.Context(), stale); k.Dialect().Kind(err) != table.ErrFenced {
 		t.Errorf("the old owner's packet: %v", err)
 	}
 	if err := conn.Exec(t.Context(), []byte("ROLLBACK")); err != nil {
@@ -301,14 +286,14 @@ func TestStoppedOwner(t *testing.T) {
 	if err := put(old, 1); !errors.Is(err, sink.ErrLost) {
 		t.Errorf("Apply of the old owner: %v", err)
 	}
-	same(t, rows(t, db, "SELECT no, name, counter FROM product"), "1|x|1")
+	d.Want("SELECT no, name, counter FROM product", "1|x|1")
 }
 
 // A packet that a broken connection left behind is executed after its batch was sent again and later ones were applied: it changes nothing.
-func TestLatePacket(t *testing.T) {
-	dsn, db := database(t, suiteDDL)
-	tg, p := spied(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-	s := open(t, tg, sinktest.View(), 0)
+func latePacket(t *testing.T, k *Kit) {
+	d := k.Database(t, oneDDL)
+	tg, p := d.spied(oneTable, sinktest.View())
+	s := Open(t, tg, sinktest.View(), 0)
 	var late []byte
 	for n := range int64(2) {
 		if _, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{sinktest.Record(n, 1, "x", n)}, Next: n + 1}); err != nil {
@@ -318,24 +303,24 @@ func TestLatePacket(t *testing.T) {
 			late = p.packet
 		}
 	}
-	conn, err := p.pool.Get(t.Context())
+	conn, err := p.Pool.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Release(true)
-	if err := conn.Exec(t.Context(), late); number(err) != errBadNull {
+	if err := conn.Exec(t.Context(), late); k.Dialect().Kind(err) != table.ErrFenced {
 		t.Errorf("the late packet: %v", err)
 	}
-	same(t, rows(t, db, "SELECT no, name, counter FROM product"), "1|x|1")
+	d.Want("SELECT no, name, counter FROM product", "1|x|1")
 }
 
 // The answer to COMMIT is lost: the same batch again is taken for what it is, also the records it parked.
-func TestLostAnswer(t *testing.T) {
-	dsn, db := database(t, suiteDDL)
-	tg, p := spied(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-	s := open(t, tg, sinktest.View(), 0)
+func lostAnswer(t *testing.T, k *Kit) {
+	d := k.Database(t, oneDDL)
+	tg, p := d.spied(oneTable, sinktest.View())
+	s := Open(t, tg, sinktest.View(), 0)
 	b := &sink.Batch{Records: []sink.Record{sinktest.Record(0, 1, "x", 1), sinktest.Record(1, 2, strings.Repeat("y", 41), 1)}, Next: 2}
-	p.after = driver.ErrBadConn
+	p.after = errBroken
 	if _, err := s.Apply(t.Context(), b); err == nil {
 		t.Fatal("the answer was not lost")
 	}
@@ -344,44 +329,6 @@ func TestLostAnswer(t *testing.T) {
 	if err != nil || len(parked) != 1 || parked[0].Offset != 1 || s.(sink.Retrier).Held() != 1 || s.Place().Next != 2 {
 		t.Fatalf("parked %+v, held %d, place %+v, %v", parked, s.(sink.Retrier).Held(), s.Place(), err)
 	}
-	same(t, rows(t, db, "SELECT no, counter FROM product"), "1|1")
-	same(t, rows(t, db, "SELECT attempts FROM shelfstream_parked"), "1")
-}
-
-// Packets larger than the server takes are split; one product that is larger is parked.
-func TestLargePackets(t *testing.T) {
-	own, err := testenv.StartMariaDB(t.Context(), "", testenv.MariaDBSetting("max_allowed_packet", "1M"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { own.Close() })
-	dsn, err := own.CreateDatabase(t.Context(), "shop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := own.Exec(t.Context(), "shop", "CREATE TABLE product (no bigint PRIMARY KEY, name longtext COLLATE utf8mb4_bin, counter bigint)"); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("mysql", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, sinktest.View())
-	s := open(t, tg, sinktest.View(), 0)
-	b := &sink.Batch{Next: 60}
-	for i := range int64(60) {
-		size := 100_000
-		if i == 30 {
-			size = 1_100_000
-		}
-		b.Records = append(b.Records, sinktest.Record(i, i, strings.Repeat("z", size), i))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	parked, err := s.Apply(ctx, b)
-	if err != nil || len(parked) != 1 || parked[0].Offset != 30 || !strings.Contains(parked[0].Fault.Fix, "max_allowed_packet") {
-		t.Fatalf("parked %d, %v", len(parked), err)
-	}
-	same(t, rows(t, db, "SELECT COUNT(*), SUM(LENGTH(name)) FROM product"), "59|5900000")
+	d.Want("SELECT no, counter FROM product", "1|1")
+	d.Want("SELECT attempts FROM shelfstream_parked", "1")
 }
