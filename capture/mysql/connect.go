@@ -27,7 +27,9 @@ var sessionSQL = []string{
 	"SET SESSION wait_timeout = 28800",
 	"SET SESSION net_write_timeout = 3600",
 	"SET SESSION net_read_timeout = 3600",
-	"SET SESSION lock_wait_timeout = 30",
+	// Whoever waits for all tables makes everybody wait who writes. It also ends a circle that the server does not see: the snapshot holds a table, an ALTER TABLE waits for that, and the
+	// snapshot's other lanes wait behind the ALTER TABLE.
+	"SET SESSION lock_wait_timeout = 10",
 	"SET SESSION sql_select_limit = DEFAULT",
 	"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 }
@@ -152,6 +154,10 @@ const (
 	codeHostDenied         = 1130
 	codeAuthMode           = 1251
 	codeAuthPlugin         = 1524
+	codeMustChange         = 1820 // the password, as codeExpired
+	codeExpired            = 1862
+	codeLockedMySQL        = 3118
+	codeLockedMariaDB      = 4151
 	codeNoTable            = 1146
 	codeTableDenied        = 1142
 	codeColumnDenied       = 1143
@@ -184,15 +190,31 @@ func (c *Config) unreachable(err error) error {
 	case codeLoginDenied, codeHostDenied, codeAuthMode, codeAuthPlugin:
 		f.Cause, f.What = fault.BinlogLogin, "the database refuses the login"
 		f.Fix = "check user and password in dsn, and that the user may come from this host (SELECT user, host, plugin FROM mysql.user)"
+	case codeMustChange, codeExpired:
+		f.Cause, f.What = fault.BinlogLogin, "the database refuses the login"
+		f.Fix = "give the user a password anew: ALTER USER … IDENTIFIED BY …, and put it into dsn; ALTER USER … PASSWORD EXPIRE NEVER keeps it"
+	case codeLockedMySQL, codeLockedMariaDB:
+		f.Cause, f.What, f.Fix = fault.BinlogLogin, "the database refuses the login", "ALTER USER … ACCOUNT UNLOCK"
 	case codeDatabaseDenied, codeNoDatabase:
 		f.Cause, f.What = fault.BinlogDatabase, "the database does not exist, or the user may not see it"
 		f.Fix = "check the database's name in dsn; or make it; or GRANT SELECT ON its tables TO the user"
 	case codeTooManyConnections, codeTooManyOfUser, codeLimit:
 		f.Cause, f.What = fault.BinlogConnections, "the server has no free connection"
-		f.Fix = "end other clients, or raise max_connections (SET GLOBAL max_connections = …) or the user's limit (ALTER USER … WITH MAX_USER_CONNECTIONS 0)"
+		f.Fix = "end other clients, or raise max_connections (SET GLOBAL max_connections = …) or the user's limit that the message names (ALTER USER … WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0)"
 	default:
 		f.Cause, f.What = fault.BinlogNotAccepting, "the server refuses the connection"
-		f.Fix = "see the server's message; it is tried again by itself"
+		f.Fix = "see the server's message: a start or a shutdown ends by itself, an init_connect that fails is corrected (SET GLOBAL init_connect = …); it is tried again by itself"
 	}
 	return f
+}
+
+// locked is a statement that waited in vain for somebody who holds a table or all of them; nil is every other error.
+func (c *Config) locked(err error) error {
+	if errorCode(err) != codeLockTimeout {
+		return nil
+	}
+	return &fault.Fault{
+		Class: fault.Environment, Cause: fault.BinlogTableLocked, Where: "source " + c.Source, What: "somebody holds a table, so it can be neither looked at nor read", Err: err,
+		Fix: "let that statement, transaction or LOCK TABLES end, or end it (SHOW FULL PROCESSLIST; KILL …); it is tried again by itself",
+	}
 }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"shelfstream/internal/fault"
 )
 
 // consistent is a set of connections that all see the database as of one place in its binlog.
@@ -205,12 +203,6 @@ func (s *consistent) underLock(ctx context.Context, c *Config, maria bool, table
 	defer func() { err = errors.Join(err, w.close()) }() // which ends the lock whatever happens
 	defer w.interruptOn(ctx)()
 	if err := w.exec("FLUSH TABLES WITH READ LOCK"); err != nil {
-		if errorCode(err) == codeLockTimeout {
-			return &fault.Fault{
-				Class: fault.Environment, Cause: fault.BinlogTableLocked, Where: "source " + c.Source, What: "a long statement or lock keeps the snapshot from beginning", Err: err,
-				Fix: "let it end, or end it (SHOW FULL PROCESSLIST; KILL …); the snapshot is tried again by itself",
-			}
-		}
 		return fmt.Errorf("hold the writers up for the begin of a snapshot: %w", err)
 	}
 	began := time.Now()

@@ -39,6 +39,9 @@ func (in *inspection) checkTables(ctx context.Context) error {
 }
 
 func (in *inspection) unread(err error) error {
+	if locked := in.cfg.locked(err); locked != nil {
+		return locked
+	}
 	return &fault.Fault{
 		Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + in.cfg.Source, What: "the tables cannot be looked over", Err: err,
 		Fix: "see the server's message; where the connection broke, it is tried again by itself",

@@ -97,9 +97,10 @@ func (s *Source) streamError(err error) error {
 	case e.Code != errFatalReading:
 		return s.cfg.unreachable(err)
 	case strings.Contains(text, "max_allowed_packet"):
+		// The servers send their log in packets of 1 GiB, whatever max_allowed_packet is set to, so raising that does not help: the log cannot be read past the row.
 		return &fault.Fault{
-			Class: fault.Environment, Cause: fault.BinlogPacket, Where: "source " + s.cfg.Source, What: "the server does not send an event of its log that is larger than max_allowed_packet", Err: err,
-			Fix: "SET GLOBAL max_allowed_packet = 1073741824; and put the line max_allowed_packet = 1G into the server's my.cnf",
+			Class: fault.Environment, Cause: fault.BinlogPacket, Where: "source " + s.cfg.Source, What: "a row in the server's log has more than 1 GiB, which the server does not send",
+			Fix: "make the row smaller in the database, then go on behind it: " + s.cfg.resnapshot(""), Err: fmt.Errorf("%w: %w", capture.ErrPositionLost, err),
 		}
 	case strings.Contains(text, "server_uuid/server_id"):
 		return s.replaced(err)
@@ -119,6 +120,9 @@ func (s *Source) replaced(err error) error {
 func (s *Source) unread(err error) error {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
 		return err
+	}
+	if locked := s.cfg.locked(err); locked != nil {
+		return locked
 	}
 	return &fault.Fault{
 		Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + s.cfg.Source, What: "the catalogue of tables cannot be read", Err: err,

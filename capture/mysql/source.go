@@ -79,6 +79,10 @@ func (s *Source) Run(ctx context.Context, start capture.Start, log capture.Log) 
 	if ctx.Err() != nil {
 		return nil // whatever broke, broke because it was told to end
 	}
+	var f *fault.Fault
+	if locked := s.cfg.locked(err); locked != nil && !errors.As(err, &f) {
+		return locked // anywhere between the first look and the last row of a snapshot
+	}
 	return err
 }
 

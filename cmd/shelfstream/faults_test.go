@@ -160,7 +160,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| [+-]?\w+)?`), "TIME"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DATE"},
 	{regexp.MustCompile(`[0-9.]+ MiB are left`), "N MiB are left"},
-	{regexp.MustCompile(`(process|pid) \d+`), "$1 PID"},
+	{regexp.MustCompile(`(process|pid|connection) \d+`), "$1 PID"},
 	{regexp.MustCompile(`/\d+@`), "/PARTITION@"},
 	{regexp.MustCompile(`(write \S+)/\d+:`), "$1/PARTITION:"},
 	{regexp.MustCompile(`pg_terminate_backend\(\d+\)`), "pg_terminate_backend(PID)"},

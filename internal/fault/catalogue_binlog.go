@@ -35,7 +35,7 @@ func binlogEntries() []Entry {
 		{BinlogLogin, system, "The source's database refuses the login", Refused, Critical, "correct user or password in the source's dsn, or the user's account in the database", "shelfstream check -connect", true},
 		{BinlogDatabase, system, "There is no such database in the source's server", Refused, Critical, "correct the database's name in the source's dsn, make the database, or let the user see it", "shelfstream check -connect", true},
 		{BinlogConnections, system, "The source's server has no connection left", Busy, Critical, "end other clients, or raise max_connections or the user's limit", "", true},
-		{BinlogNotAccepting, system, "The source's server accepts no connections now", Busy, Critical, "see the server's message; it is tried again by itself", "", true},
+		{BinlogNotAccepting, system, "The source's server accepts no connections now", Busy, Critical, "see the server's message; a start or a shutdown ends by itself, an init_connect that fails is corrected; it is tried again by itself", "", true},
 		{BinlogCatalog, system, "The source's catalogue of tables cannot be read", Refused, Critical, "see the server's message; it is tried again by itself", "shelfstream check -connect", true},
 		{BinlogVersion, system, "The source's server is too old", Refused, Critical, "upgrade to MySQL 8.0 or MariaDB 10.6, or newer", "shelfstream check -connect", true},
 		{BinlogOff, system, "The source's server writes no binary log", Refused, Critical, "set log_bin in the server's my.cnf, and restart it", "shelfstream check -connect", true},
@@ -49,11 +49,11 @@ func binlogEntries() []Entry {
 		{BinlogTableRight, system, "The source's user may not read a captured table", Refused, Critical, "run the GRANT that the fault names", "shelfstream check -connect", true},
 		{BinlogTableMissing, system, "A captured table does not exist", Refused, Critical, "make the table, or correct its name under the source's tables", "shelfstream check -connect", true},
 		{BinlogTableUnfit, system, "A captured table has no usable change log", Refused, Critical, "do what the fault names, or capture another table", "shelfstream check -connect", true},
-		{BinlogTableLocked, system, "Somebody holds locks, so a snapshot cannot begin", Busy, Error, "let the long statement or lock end (SHOW PROCESSLIST); it is tried again by itself", "", true},
+		{BinlogTableLocked, system, "Somebody holds a captured table", Busy, Error, "let the statement, transaction or LOCK TABLES end, or end it (SHOW FULL PROCESSLIST; KILL …); it is tried again by itself", "", true},
 		{BinlogColumnMissing, system, "The configuration names a column that the table does not have", Refused, Critical, "correct columns or partition_by, or give the table the column back", "shelfstream check -connect", true},
 		{BinlogColumnType, system, "A captured column has a type that cannot be read", Refused, Critical, "leave it out under columns, or give it another type", "shelfstream check -connect", true},
 		{BinlogNoKey, system, "A captured table has no primary key", Refused, Critical, "ALTER TABLE … ADD PRIMARY KEY", "shelfstream check -connect", true},
 		{BinlogValue, system, "A value of the source cannot be read", Invalid, Critical, "correct the value, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
-		{BinlogPacket, system, "The source's server does not send an event of its log, which is too large", Refused, Critical, "raise max_allowed_packet as the fault names it", "", true},
+		{BinlogPacket, system, "The source's server does not send a row in its log, which is too large", Lost, Critical, "make the row smaller, then read the source's tables again", "shelfstream capture resnapshot -source <source>", true},
 	}
 }

@@ -18,12 +18,12 @@ var unplayed = []Cause{
 	KafkaTopicMissing,
 	// What a broker answers that fails in a way of its own. The embedded log does after a write that failed, and ends the process for it (disk.failed, which is played); Apache Kafka halts.
 	KafkaStoreFailed,
-	// Need a MySQL, which is not installed, an older server, one that writes no log, or a replica.
-	BinlogVersion, BinlogOff, BinlogReplica, BinlogGTID,
-	// Needs a user who sees a table's neighbours by a grant on the whole database, and not the table.
-	BinlogTableMissing,
-	// Need a server that is full, starting, or locked for half a minute, or a transaction larger than its packets.
-	BinlogConnections, BinlogNotAccepting, BinlogTableLocked, BinlogPacket,
+	// Need a MySQL, which is not installed, or an older server.
+	BinlogVersion, BinlogGTID,
+	// Need a server that writes no log, or a replica.
+	BinlogOff, BinlogReplica,
+	// Needs one row of more than 1 GiB: MariaDB and MySQL 8 send their log in packets of that size, whatever max_allowed_packet is.
+	BinlogPacket,
 	// Every value that MariaDB 10.11 can write is read, and everybody may read its catalogue, as far as anybody knows.
 	BinlogValue, BinlogCatalog,
 	// Need a database of the sink's own that comes and goes, a standby behind the sink's address, and a PostgreSQL on a small disk.
