@@ -29,6 +29,7 @@ const (
 	ProductCharset  Cause = "product.charset"
 	ProductPacket   Cause = "product.packet"
 	ProductRefused  Cause = "product.refused"
+	ProductRow      Cause = "product.row_missing"
 )
 
 func mysqlEntries() []Entry {
@@ -60,5 +61,6 @@ func mysqlEntries() []Entry {
 		{ProductCharset, system, "A text has characters that its column does not have", Invalid, Error, "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4; it is tried again within a minute", "", true},
 		{ProductPacket, system, "A product is larger than the server takes in one packet", Invalid, Error, "raise max_allowed_packet, or leave its large field out in the rules; it is tried again within two minutes", "", true},
 		{ProductRefused, system, "The shop's database refuses a product", Invalid, Error, "correct the value in the ERP or in a rule", "", true},
+		{ProductRow, system, "A row that is only to be updated is not there", Conflict, Error, "nothing if the row is still to come: it is written within a minute of it; else take the product from the view by a rule, or set missing: skip for the table", "", true},
 	}
 }

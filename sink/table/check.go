@@ -23,7 +23,11 @@ func (p *tablePlan) check(t *Info) fault.List {
 		}
 	}
 	if t == nil {
-		fail(d.Causes.TableMissing, "does not exist", "set create: true, or run: "+oneLine(p.createTable()))
+		fix := "set create: true, or run: " + oneLine(p.createTable())
+		if p.updates() {
+			fix = "correct its name, or let those make it whose rows it holds"
+		}
+		fail(d.Causes.TableMissing, "does not exist", fix)
 		return l
 	}
 	for _, f := range t.Unfit {
@@ -49,7 +53,7 @@ func (p *tablePlan) check(t *Info) fault.List {
 	}
 	for _, name := range SortedNames(t.Columns) {
 		info := t.Columns[name]
-		if !info.Fed && !slices.ContainsFunc(p.columns, func(c columnPlan) bool { return strings.EqualFold(c.name, name) }) {
+		if !info.Fed && !p.updates() && !slices.ContainsFunc(p.columns, func(c columnPlan) bool { return strings.EqualFold(c.name, name) }) {
 			in(name)(d.Causes.ColumnUnfed, "takes no null, has no default, and nothing is written to it",
 				"map a field to it under 'columns', or run: "+d.Alter(&info, info.Type, "NULL"))
 		}
@@ -61,14 +65,18 @@ func (p *tablePlan) check(t *Info) fault.List {
 	}
 	names := p.names(p.key)
 	if !slices.ContainsFunc(t.Uniques, func(u UniqueIndex) bool { return u.sameColumns(names) }) {
-		fail(d.Causes.Key, fmt.Sprintf("has no primary key or unique index on its key (%s), so a second write would make a second row", strings.Join(names, ", ")),
+		what := "a second write would make a second row"
+		if p.updates() {
+			what = "a product could change several rows"
+		}
+		fail(d.Causes.Key, fmt.Sprintf("has no primary key or unique index on its key (%s), so %s", strings.Join(names, ", "), what),
 			d.AlterKey(p.name, p.names(p.keyParentFirst())))
 	}
 	return l
 }
 
 func (p *tablePlan) checkKeyColumn(info *ColumnInfo, fail func(cause fault.Cause, what, fix string)) {
-	if info.Nullable {
+	if info.Nullable && !p.updates() {
 		fail(p.d.Causes.Key, "belongs to the key and takes null", p.d.Alter(info, info.Type, "NOT NULL"))
 	}
 	if what, fix := p.d.KeyUnfit(info); what != "" {

@@ -31,6 +31,7 @@ type TableConfig struct { //nolint:revive // each connector calls it so too
 	Infinity         string                  `yaml:"infinity" enum:"park,null" doc:"What becomes of infinite dates, NaN and infinite numbers: park the product (the default), or write null."`
 	Unfit            string                  `yaml:"unfit" enum:"fault,park" doc:"What a column means that is too small for some values of its field: fault, it must be altered first (the default); park, products that do not fit are parked one by one."`
 	Round            []string                `yaml:"round" doc:"Columns that may lose digits after the point or parts of a second; numbers are rounded half away from zero, as MySQL does."`
+	Missing          string                  `yaml:"missing" enum:"insert,park,skip" doc:"What becomes of a product whose row is not there: insert makes it (the default). With park and skip the rows are others': only those that are there are updated, and none is ever inserted or deleted. park holds the product until its row is there; skip passes it over until it changes or is replayed."`
 	KeepOthers       bool                    `yaml:"keep_others" doc:"The table also holds rows of others, which stay: comparing all keys (replay -prune) removes no row whose key the view never had, and names none."`
 }
 
@@ -39,6 +40,10 @@ const (
 	unfitPark   = "park"
 	infNull     = "null"
 	positionCol = "position"
+
+	missingInsert = "insert"
+	missingPark   = "park"
+	missingSkip   = "skip"
 )
 
 // Validate returns every fault in the tables that can be seen without a connection. Where is "mysql.tables.product".
@@ -72,12 +77,13 @@ func (c *Config) Validate() fault.List {
 		if t.SoftDeleteColumn != "" && !t.soft() {
 			bad(where+".soft_delete_column", "has no effect without delete: soft", "add delete: soft")
 		}
+		t.validateMissing(func(key, what, fix string) { bad(where+key, what, fix) })
 		for _, name := range SortedNames(t.Columns) {
 			t.Columns[name].validate(func(what, fix string) { bad(where+".columns."+name, what, fix) })
 		}
 		if t.list() == "" {
-			if first := roots[t.view()]; first != "" && t.KeepOthers != c.Tables[first].KeepOthers {
-				bad(where+".keep_others", fmt.Sprintf("differs from table %s, which is made of the same view", first), "set it for both or for none")
+			if first := roots[t.view()]; first != "" && t.keepsOthers() != c.Tables[first].keepsOthers() {
+				bad(where+".keep_others", fmt.Sprintf("differs from table %s, which is made of the same view", first), "set it for both or for none; a table with missing: park or skip has it anyway")
 			}
 			roots[t.view()] = name
 		}

@@ -27,5 +27,10 @@
 // order. A unique index may cover an owned column (a slug): what the view would write there is in nobody's way once the row has its own, and nobody's is freed for another.
 // A value that does not fit parks its product even where it would not be written.
 //
+// Rows that others make. missing: park and missing: skip are for tables such as the shop's orders, to which the view only adds (an order's number in the ERP, its status): rows are
+// written by UPDATE alone, found by the key byte by byte, so that none is ever inserted or deleted, also by no race, replay or prune; a tombstone does nothing, or marks the row with delete: soft. With park
+// a product without a row is held, with a fault, and written within a minute of the row's coming: what the ERP says is not lost. With skip it is as if its record had never come. The database
+// user needs only SELECT and UPDATE on such a table, and columns that nothing is written to may be NOT NULL without a default.
+//
 // A dialect for one more database: a Pool and Conn over its driver, and a Dialect; sinktest.Run and the tests of sink/postgres say whether it is whole.
 package table

@@ -58,7 +58,7 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 		for _, p := range plans[name].all() {
 			have := tables[p.name]
 			switch {
-			case have == nil && p.cfg.Create:
+			case have == nil && p.makes():
 				need(p.name, "make it", p.createTable(), "CREATE")
 			case have != nil && p.cfg.Create:
 				for _, ddl := range p.assumeColumns(have) {
@@ -68,7 +68,7 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 			default:
 				faults = append(faults, p.check(have)...)
 			}
-			need(p.name, "write it", "", writePrivileges...)
+			need(p.name, "write it", "", p.privileges()...)
 		}
 	}
 	return t.placed(faults), nil

@@ -26,14 +26,21 @@ type tableRows struct {
 	trim  []byte
 	trims []int // end of each condition in trim
 	left  keyList
+	// Of a table whose rows are others': UPDATEs, and the end of each.
+	sets    []byte
+	setEnds []int
 }
 
 // mark and reset undo what a record wrote before one of its values turned out not to fit.
-type mark struct{ rows, ends, trim, trims int }
+type mark struct{ rows, ends, trim, trims, sets, setEnds int }
 
-func (r *tableRows) mark() mark { return mark{len(r.rows), len(r.ends), len(r.trim), len(r.trims)} }
+func (r *tableRows) mark() mark {
+	return mark{len(r.rows), len(r.ends), len(r.trim), len(r.trims), len(r.sets), len(r.setEnds)}
+}
+
 func (r *tableRows) reset(m mark) {
 	r.rows, r.ends, r.trim, r.trims = r.rows[:m.rows], r.ends[:m.ends], r.trim[:m.trim], r.trims[:m.trims]
+	r.sets, r.setEnds = r.sets[:m.sets], r.setEnds[:m.setEnds]
 }
 
 func (st *statements) reset(vp *viewPlan) {
@@ -73,9 +80,12 @@ func (e *encoder) add(vp *viewPlan, r *sink.Record) *fault.Fault {
 		if f != nil {
 			break
 		}
-		if p.list < 0 {
+		switch {
+		case p.updates():
+			f = e.addUpdate(p, &e.st.tables[i], r)
+		case p.list < 0:
 			f = e.addRow(p, &e.st.tables[i], r, nil, 0)
-		} else {
+		default:
 			f = e.addList(p, &e.st.tables[i], r)
 		}
 	}
@@ -289,7 +299,9 @@ func (e *encoder) addTombstone(vp *viewPlan, r *sink.Record) *fault.Fault {
 	for i, p := range vp.tables {
 		out := &e.st.tables[i]
 		if p.list < 0 {
-			out.gone.add(p, r)
+			if p.removes() {
+				out.gone.add(p, r)
+			}
 			continue
 		}
 		if vp.keepsLists() {

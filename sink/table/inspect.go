@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"shelfstream/schemas"
@@ -92,13 +93,17 @@ func (t *Target) rows(ctx context.Context, q string) (out [][]*string, err error
 	return out, err
 }
 
-// Keys implements sink.Pruner, over the view's root table; a view of which only lists have tables is listed by the first of them.
+// Keys implements sink.Pruner, over the view's first root table from which something may be removed; a view of which only lists have tables is listed by the first of them.
 func (t *Target) Keys(ctx context.Context, v sink.View, after []schemas.Value, limit int) ([][]schemas.Value, error) {
 	vp, err := t.viewPlan(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	p := vp.all()[0]
+	i := slices.IndexFunc(vp.all(), func(p *tablePlan) bool { return p.removes() })
+	if i < 0 {
+		return nil, nil // nothing of it is ever removed
+	}
+	p := vp.all()[i]
 	names := t.d.quoteNames(p.names(p.parent))
 	var conds []string
 	if after != nil {
@@ -209,7 +214,7 @@ func (t *Target) Prune(ctx context.Context, v sink.View, keys [][]schemas.Value,
 // KeepsOthers implements sink.Pruner.
 func (t *Target) KeepsOthers(v sink.View) bool {
 	for _, c := range t.cfg.Tables {
-		if c.view() == v.Name && c.KeepOthers {
+		if c.view() == v.Name && c.keepsOthers() {
 			return true
 		}
 	}

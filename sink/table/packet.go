@@ -79,6 +79,7 @@ func (b *packetBuilder) add(st *statements, loaded map[int]string) {
 	}
 	for _, p := range st.vp.order {
 		t := &st.tables[p.at]
+		b.each(t.sets, t.setEnds)
 		if from := loaded[p.at]; from != "" {
 			b.statement(p.insert + "SELECT " + p.d.quoteNames(p.allNames()) + " FROM " + from + p.onDup)
 			continue

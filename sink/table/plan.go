@@ -173,6 +173,7 @@ func (b *planner) build() *tablePlan {
 	}
 	b.keys(p)
 	b.owned(p)
+	b.changes(p)
 	for _, r := range b.cfg.Round {
 		if !slices.ContainsFunc(p.columns, func(c columnPlan) bool { return c.name == r }) {
 			b.fail(".round", fmt.Sprintf("the table gets no column %q", r), "remove it from the list")

@@ -103,15 +103,21 @@ func (s *session) apply(ctx context.Context, conn *used, vp *viewPlan, b *sink.B
 	_, s.enc.load = conn.Conn.(Loader)
 	s.enc.load = s.enc.load && s.loadFrom > 0 && len(b.Records) >= s.loadFrom
 	good := make([]*sink.Record, 0, len(b.Records))
+	absent, err := s.absent(ctx, conn, vp, b)
+	if err != nil {
+		return nil, s.explain(err)
+	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if f := s.enc.add(vp, r); f != nil {
+		if p := absent[i]; p != nil {
+			parked = append(parked, s.hold(r, p.absentFault(s.t.name, r), waitKey{}))
+		} else if f := s.enc.add(vp, r); f != nil {
 			parked = append(parked, s.hold(r, f, waitKey{}))
 		} else {
 			good = append(good, r)
 		}
 	}
-	err := s.transaction(ctx, conn, vp, b, good, parked)
+	err = s.transaction(ctx, conn, vp, b, good, parked)
 	if err == nil {
 		return parked, nil
 	}

@@ -227,6 +227,9 @@ func (t *Target) create(ctx context.Context, c Conn, plans map[string]*viewPlan,
 				continue
 			}
 			if have == nil {
+				if !p.makes() {
+					continue
+				}
 				if err := run(p, p.createTable()); err != nil {
 					return err
 				}
