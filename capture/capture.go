@@ -75,8 +75,8 @@ type Log interface {
 	// table is declared again. Registering a schema may take a round trip, so it is not called per row.
 	Table(ctx context.Context, name string, t *schemas.Table) (Handle, error)
 
-	// Change adds one row change of the transaction being read. row is the whole new row (for OpDelete: the key
-	// columns at least, the others null). before is nil unless the key or a partition_by column may differ from row's:
+	// Change adds one row change of the transaction being read. row is the whole new row (for OpDelete: the columns of
+	// the key and of partition_by at least, the others null). before is nil unless the key or a partition_by column may differ from row's:
 	// then it holds the whole old row, and the runner writes a tombstone for the old key in the old partition
 	// where either changed.
 	// It blocks while the producer's memory is full.

@@ -71,6 +71,26 @@ func BenchmarkEncodeRow(b *testing.B) {
 }
 
 // A transaction that is never sent again must not hold checkpoints for ever, one that may still come must.
+// A deleted row's tombstone goes where the row lies, or nowhere.
+func TestADeletedRowHasItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		column   int
+		nullable bool
+		whole    bool
+	}{
+		"another column is null":        {column: 10, whole: true},
+		"what chooses is null":          {column: 1},
+		"what chooses may well be null": {column: 1, nullable: true, whole: true},
+	} {
+		s, row := wideShape(t)
+		row[c.column] = schemas.Null
+		s.table.Columns[1].Nullable = c.nullable
+		if err := s.placed(row); (err == nil) != c.whole {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestHoldEnds(t *testing.T) {
 	now := time.UnixMicro(1_700_000_000_000_000)
 	record := func(transaction string) *kafka.Record {

@@ -261,18 +261,23 @@ func (w *writer) remove(ctx context.Context, t *tableShape, row []schemas.Value)
 		return err
 	}
 	w.enc.key = key
-	if !t.byKey {
-		for _, c := range t.route {
-			if row[c].IsNull() && !t.table.Columns[c].Nullable {
-				return &fault.Fault{
-					Class: fault.Environment, Cause: fault.SourceOldRow, Where: t.state.topic + ": table " + t.state.table,
-					What: "a deleted row came without its column " + t.table.Columns[c].Name + ", which chooses the partition",
-					Fix:  "make the source log whole old rows of this table (shelfstream check -connect names the statement), then shelfstream capture resnapshot -source " + w.cfg.Source,
-				}
-			}
-		}
+	if err := t.placed(row); err != nil {
+		return err
 	}
 	return w.produce(ctx, t, w.enc.partition(t, row), kafka.Record{Key: key, Headers: w.enc.tombstone()})
+}
+
+// placed is an error for a deleted row that comes without what says where it lies. A source asks for whole old rows, or says itself that one is missing.
+func (t *tableShape) placed(row []schemas.Value) error {
+	if t.byKey {
+		return nil
+	}
+	for _, c := range t.route {
+		if column := &t.table.Columns[c]; row[c].IsNull() && !column.Nullable {
+			return fmt.Errorf("%s: table %s: the source gives a deleted row without its column %s, which chooses the partition", t.state.topic, t.state.table, column.Name)
+		}
+	}
+	return nil
 }
 
 // produce is for the source's goroutine only.

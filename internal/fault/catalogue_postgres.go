@@ -28,7 +28,6 @@ const (
 	PostgresVersion         Cause = "postgres.version"
 	PostgresValue           Cause = "postgres.value"
 	SourcePositionLost      Cause = "source.position_lost"
-	SourceOldRow            Cause = "source.old_row"
 )
 
 func postgresEntries() []Entry {
@@ -60,6 +59,5 @@ func postgresEntries() []Entry {
 		{SourcePositionLost, system, "The place in the ERP's log is lost", Lost, Critical, "have every table read again; only differences are sent", "shelfstream capture resnapshot -source <source>", true},
 		{PostgresVersion, system, "The ERP's server is too old", Refused, Critical, "upgrade to PostgreSQL 15 or newer", "shelfstream check -connect", true},
 		{PostgresValue, system, "A value of the ERP cannot be read", Invalid, Critical, "correct the value, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
-		{SourceOldRow, system, "A deleted row came without the column that chooses its partition", Refused, Critical, "make the source log whole old rows, and have the table read again", "shelfstream capture resnapshot -source <source>", true},
 	}
 }

@@ -7,8 +7,6 @@ var unplayed = []Cause{
 	PostgresTableChanged,
 	// Needs a PostgreSQL before 15, and none is installed.
 	PostgresVersion,
-	// The look over the source, which a changed replica identity brings about, finds that first (postgres.replica_identity, which is played).
-	SourceOldRow,
 	// Needs a small disk of the database's own: a MariaDB whose tablespace may not grow ends itself when that is full.
 	MySQLFull,
 	// A folder that root may not write in, and one whose server fails, need mounts of their own.
