@@ -142,7 +142,7 @@ func mycnf(line string) string { return "; and put " + line + " under [mysqld] i
 
 func (in *inspection) checkLog() {
 	if !isOn(in.vars["log_bin"]) {
-		fix := "put log_bin=binlog, server_id=1, binlog_format=ROW, binlog_row_image=FULL and binlog_row_metadata=FULL under [mysqld] in my.cnf, and restart the server"
+		fix := "put log_bin=binlog, binlog_format=ROW, binlog_row_image=FULL and binlog_row_metadata=FULL under [mysqld] in my.cnf, and restart the server"
 		in.add(fault.BinlogOff, "log_bin is off, so nothing that changes is logged", fix)
 	}
 	whole := func(cause fault.Cause, name, want string) {
@@ -217,7 +217,7 @@ func (in *inspection) checkPrivileges(ctx context.Context) error {
 	return in.checkReplica(ctx)
 }
 
-// checkReplica finds a replica that does not write what it receives into its own log. Who may not ask for its state is not told.
+// checkReplica finds a replica that does not write what it receives into its own log. Who may not ask MySQL for its state is not told.
 func (in *inspection) checkReplica(ctx context.Context) error {
 	logs, known := in.vars["log_slave_updates"]
 	if !known {
@@ -232,6 +232,16 @@ func (in *inspection) checkReplica(ctx context.Context) error {
 	}
 	replica := false
 	err := eachRow(ctx, in.db, func(*sql.Rows) error { replica = true; return nil }, query)
+	if in.db.maria && errorCode(err) == codeSpecificDenied {
+		// Anybody may count the replications that run.
+		err = eachRow(ctx, in.db, func(rows *sql.Rows) error {
+			var name string
+			var running int
+			err := rows.Scan(&name, &running)
+			replica = running > 0
+			return err
+		}, "SHOW GLOBAL STATUS LIKE 'Slaves_running'")
+	}
 	if err != nil && errorCode(err) == 0 {
 		return fmt.Errorf("read the replica's state: %w", err)
 	}

@@ -45,7 +45,7 @@ func TestFaultsInSystems(t *testing.T) {
 		if d.files["erp server"] != "" {
 			s.erp = ownERP(t, strings.Fields(d.files["erp server"]))
 		}
-		f.erpServer = s.erp
+		f.erpServer, f.shopServer = s.erp, s.shop
 		for name, addr := range map[string]string{"erp": s.erp.Addr(), "shop": s.shop.Addr()} {
 			f.proxy(t, name, addr)
 		}
@@ -95,17 +95,19 @@ type faultWorld struct {
 	own     bool   // the pipeline runs in a process of its own
 	process *testenv.Process
 
-	log       *embedded.Broker // outside the pipeline
-	kafka     *testenv.Kafka   // instead of it
-	broken    damaged          // in its files
-	logDir    string
-	taken     net.Listener
-	erpServer *testenv.Postgres
-	standby   *testenv.Postgres
-	member    *kgo.ConsumerGroup
-	login     *url.Userinfo // that the registry asks for
-	erp2      *pgx.Conn     // prompts of their own
-	shop2     *sql.Conn
+	log        *embedded.Broker // outside the pipeline
+	kafka      *testenv.Kafka   // instead of it
+	broken     damaged          // in its files
+	logDir     string
+	taken      net.Listener
+	erpServer  *testenv.Postgres
+	standby    *testenv.Postgres
+	replica    *testenv.MariaDB
+	shopServer *testenv.MariaDB
+	member     *kgo.ConsumerGroup
+	login      *url.Userinfo // that the registry asks for
+	erp2       *pgx.Conn     // prompts of their own
+	shop2      *sql.Conn
 }
 
 // hurry lets what waits for a person be tried again each second, below everything that has a place in the file.

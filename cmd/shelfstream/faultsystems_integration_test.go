@@ -20,10 +20,11 @@ import (
 //	kafka>        Class arguments: one of Kafka's own tools
 //	rest>         what the server at REST has, and what it says
 //	standby>      start or stop a standby of the ERP's own server, ERP_STANDBY
+//	replica>      start: a replica of the shop's server, SHOP_REPLICA, that writes no log; my.cnf name=value…: lines in its my.cnf, and a restart
 func (f *faultWorld) moreSystems() {
 	f.registryPrompts()
 	f.say["erp2"], f.say["shop2"], f.say["kafka"], f.say["standby"] = f.inERP2, f.inShop2, f.kafkaTool, f.switchStandby
-	f.say["rest"] = f.inREST
+	f.say["rest"], f.say["replica"] = f.inREST, f.configureReplica
 }
 
 func (f *faultWorld) inERP2(t *testing.T, statements string) string {
@@ -102,5 +103,29 @@ func (f *faultWorld) switchStandby(t *testing.T, what string) string {
 	}
 	t.Cleanup(func() { closeServer(t, f.standby.Close) })
 	f.env["ERP_STANDBY"] = f.standby.DSN("it")
+	return ""
+}
+
+func (f *faultWorld) configureReplica(t *testing.T, what string) string {
+	t.Helper()
+	if lines, ok := strings.CutPrefix(what, "my.cnf "); ok {
+		for _, line := range strings.Fields(lines) {
+			name, value, _ := strings.Cut(line, "=")
+			f.replica.Set(name, value)
+		}
+		if err := f.replica.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	}
+	var err error
+	// What a sink writes into the shop goes into tables that were made before.
+	f.replica, err = f.shopServer.StartReplica(t.Context(), "it", testenv.MariaDBSetting("skip_log_bin", ""),
+		testenv.MariaDBSetting("replicate_wild_ignore_table", "it.product"), testenv.MariaDBSetting("replicate_wild_ignore_table", "it.shelfstream%"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeServer(t, f.replica.Close) })
+	f.env["SHOP_REPLICA"] = f.replica.DSNAs("it_writer", "", "it")
 	return ""
 }

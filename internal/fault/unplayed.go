@@ -16,10 +16,8 @@ var unplayed = []Cause{
 	KafkaTopicMissing,
 	// What a broker answers that fails in a way of its own. The embedded log does after a write that failed, and ends the process for it (disk.failed, which is played); Apache Kafka halts.
 	KafkaStoreFailed,
-	// Need a MySQL, which is not installed, or an older server.
+	// Need a server before MySQL 8.0 or MariaDB 10.6, and a MySQL, of which alone GTIDs can be switched on by halves or tagged; neither is installed.
 	BinlogVersion, BinlogGTID,
-	// Need a server that writes no log, or a replica.
-	BinlogOff, BinlogReplica,
 	// Needs one row of more than 1 GiB: MariaDB and MySQL 8 send their log in packets of that size, whatever max_allowed_packet is.
 	BinlogPacket,
 	// Every value that MariaDB 10.11 can write is read, and everybody may read its catalogue, as far as anybody knows.

@@ -33,7 +33,7 @@ type mariadbConfig struct {
 	program  string
 }
 
-// MariaDBSetting sets a server variable, e.g. "max_allowed_packet", "64M"; later options win.
+// MariaDBSetting sets a server variable, e.g. "max_allowed_packet", "64M", or an option without a value, e.g. "skip_log_bin", ""; later options win.
 func MariaDBSetting(name, value string) MariaDBOption {
 	return func(c *mariadbConfig) { c.settings = append(c.settings, [2]string{name, value}) }
 }
@@ -109,7 +109,7 @@ func StartMariaDB(ctx context.Context, dir string, opts ...MariaDBOption) (*Mari
 		args = append(args, "--mysqlx=OFF") // MySQL's second port would be the same for every server of the machine
 	}
 	for _, s := range cfg.settings {
-		args = append(args, "--"+s[0]+"="+s[1])
+		args = append(args, setting(s[0], s[1]))
 	}
 	m.server = server{
 		place: p,
