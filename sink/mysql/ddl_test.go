@@ -10,17 +10,6 @@ import (
 	"shelfstream/sink/table"
 )
 
-// cols are columns in the short form.
-type cols map[string]string
-
-func (c cols) config() map[string]ColumnConfig {
-	out := map[string]ColumnConfig{}
-	for name, field := range c {
-		out[name] = ColumnConfig{From: field}
-	}
-	return out
-}
-
 // wines is a view with a key of two columns, a list of records, a list of texts, and one column of each type.
 func wines() sink.View {
 	text := schemas.Type{Kind: schemas.KindText}

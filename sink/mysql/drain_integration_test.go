@@ -13,6 +13,7 @@ import (
 
 	"shelfstream/schemas"
 	"shelfstream/sink/sinktest"
+	"shelfstream/sink/table/tabletest"
 )
 
 // BenchmarkDrain drains 300,000 records of the peers' table from the embedded broker (in this process) into MariaDB, new rows and then updates of all,
@@ -39,17 +40,15 @@ func benchmarkDrain(b *testing.B, workers int) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		v := wide()
-		v.Topic, v.Table.Name = "suite.products", "suite.products"
-		w := sinktest.NewWorld(b, v, 4)
-		tg, err := Open(Config{DSN: dsn, Tables: map[string]TableConfig{"products": {From: "products"}}}, Options{Sink: "shop"})
+		w := sinktest.NewWorld(b, tabletest.Wide("suite.products"), 4)
+		tg, err := Open(Config{DSN: dsn, Tables: tabletest.Tables{"products": {From: "products"}}}, Options{Sink: "shop"})
 		if err != nil {
 			b.Fatal(err)
 		}
 		drain := func(version int64) float64 {
 			var key []schemas.Value
 			for i := range int64(n) {
-				row := wideRow(i, version)
+				row := tabletest.WideRow(i, version)
 				key = append(key[:0], row[0])
 				w.Raw(schemas.Partition(key, 4), w.Record(row, false))
 			}

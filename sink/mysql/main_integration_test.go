@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,10 +54,35 @@ var kit = &tabletest.Kit{
 		return openPool(&Config{DSN: dsn})
 	},
 	Dialect: newDialect,
+	Narrow: func(d *tabletest.Database) string {
+		d.Exec("CREATE OR REPLACE USER 'narrow'@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON {database}.* TO 'narrow'@'%'", "GRANT INSERT, UPDATE ON {database}.product TO 'narrow'@'%'")
+		return server.DSNAs("narrow", "pw", d.Name)
+	},
+	Deadlocks: func(d *tabletest.Database) (int, string) {
+		_, count, _ := strings.Cut(d.Rows("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0], "|")
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			d.T.Fatal(err)
+		}
+		_, text, _ := strings.Cut(d.Rows("SHOW ENGINE INNODB STATUS")[0], "LATEST DETECTED DEADLOCK")
+		text, _, _ = strings.Cut(text, "\nTRANSACTIONS\n")
+		var out []string
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(strings.TrimLeft(line, " 0123456789"), ": len") { // the records' contents
+				out = append(out, line[:min(len(line), 400)])
+			}
+		}
+		return n, strings.Join(out, "")
+	},
 	Words: tabletest.Words{
 		"exact": "COLLATE utf8mb4_nopad_bin", "fold": "COLLATE utf8mb4_general_ci",
 		"serial": "int AUTO_INCREMENT", "flag": "tinyint", "rank": "`rank`",
 		"waiting": "information_schema.processlist WHERE command = 'Query' AND info",
+		"text":    "longtext", "json": "json", "datetime": "datetime", "schema": "DATABASE()", "true": "1 = SLEEP(0) + 1", "erp": "",
+		"varchar": "varchar", "int": "int(11)", "smallint": "smallint(6)", "decimal": "decimal", "not utf8": "character set",
+		"folded key": "varchar(20) COLLATE utf8mb4_general_ci", "folded key fault": "its collation utf8mb4_general_ci", "too small": "int unsigned", "too small fault": "int(10) unsigned",
+		"engine": "ENGINE=MyISAM", "engine fault": "engine MyISAM",
+		"narrow": "'narrow'@'%'", "narrow lacks": "CREATE, INSERT, UPDATE, DELETE", "narrow grant": "`{database}`.* TO 'narrow'@'%'",
 	},
 }
 
@@ -86,7 +113,12 @@ func (c client) Query(ctx context.Context, statement string) (out [][]*string, e
 	return out, rows.Err()
 }
 
-func TestContract(t *testing.T)  { tabletest.Contract(t, kit) }
-func TestOwnership(t *testing.T) { tabletest.Ownership(t, kit) }
-func TestSwaps(t *testing.T)     { tabletest.Swaps(t, kit) }
-func TestFailures(t *testing.T)  { tabletest.Failures(t, kit) }
+func TestContract(t *testing.T)   { tabletest.Contract(t, kit) }
+func TestOwnership(t *testing.T)  { tabletest.Ownership(t, kit) }
+func TestSwaps(t *testing.T)      { tabletest.Swaps(t, kit) }
+func TestLocks(t *testing.T)      { tabletest.Locks(t, kit) }
+func TestOrders(t *testing.T)     { tabletest.Orders(t, kit) }
+func TestOthersRows(t *testing.T) { tabletest.OthersRows(t, kit) }
+func TestRows(t *testing.T)       { tabletest.Rows(t, kit) }
+func TestChecks(t *testing.T)     { tabletest.Checks(t, kit) }
+func TestFailures(t *testing.T)   { tabletest.Failures(t, kit) }

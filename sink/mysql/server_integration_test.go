@@ -10,6 +10,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/testenv"
+	"shelfstream/schemas"
 	"shelfstream/sink"
 	"shelfstream/sink/sinktest"
 	"shelfstream/sink/table"
@@ -125,4 +126,19 @@ func TestLargePackets(t *testing.T) {
 		t.Fatalf("parked %d, %v", len(parked), err)
 	}
 	d.Want("SELECT COUNT(*), SUM(LENGTH(name)) FROM product", "59|5900000")
+}
+
+// TestOthersRowsByteByByte: to a collation that pads, 'A' and 'A ' are the same; to us they are two orders.
+func TestOthersRowsByteByByte(t *testing.T) {
+	d := kit.Database(t, "CREATE TABLE web (no varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, status varchar(20))", "INSERT INTO web VALUES ('A ', 'theirs')")
+	text := schemas.Type{Kind: schemas.KindText}
+	v := sink.View{Name: "status", Topic: "suite.status", Table: &schemas.Table{Name: "suite.status", Key: []int{0}, Columns: []schemas.Column{{Name: "no", Type: text}, {Name: "status", Type: text}}}}
+	tg := d.Target(tabletest.Tables{"web": {From: "status", Missing: "park"}}, v)
+	s := tabletest.Open(t, tg, v, 0)
+	row := []schemas.Value{schemas.Text("A"), schemas.Text("ours")}
+	parked, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{{Key: []byte("A"), KeyValues: row[:1], Row: row}}, Next: 1})
+	if err != nil || len(parked) != 1 {
+		t.Errorf("parked %v, %v", parked, err)
+	}
+	d.Want("SELECT status FROM web", "theirs")
 }

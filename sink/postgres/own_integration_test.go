@@ -4,35 +4,27 @@ package postgres
 
 import (
 	"encoding/hex"
-	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
 	"shelfstream/schemas"
 	"shelfstream/sink"
 	"shelfstream/sink/sinktest"
+	"shelfstream/sink/table/tabletest"
 )
 
 // Every transaction that writes rows carries our mark before the first of them: at once, carefully, by COPY, and when keys are pruned.
 func TestTransactionsAreMarked(t *testing.T) {
-	dsn, d := database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40), counter bigint, CONSTRAINT nice CHECK (name <> 'bad'))", "CREATE PUBLICATION p FOR TABLE product")
-	tg, err := Open(Config{DSN: dsn, Tables: map[string]TableConfig{"product": {From: "product"}}}, Options{Pipeline: "it", Sink: "shop", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tg.Close() })
-	if faults, err := tg.Check(t.Context(), []sink.View{sinktest.View()}); err != nil || len(faults) > 0 {
-		t.Fatal(faults, err)
-	}
-	s := open(t, tg, sinktest.View(), 3)
-	slot := fmt.Sprintf("marked%d", databases.Add(1))
-	d.exec("SELECT pg_create_logical_replication_slot('" + slot + "', 'pgoutput')")
-	defer func() { d.exec("SELECT pg_drop_replication_slot('" + slot + "')") }()
+	d := kit.Database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40), counter bigint, CONSTRAINT nice CHECK (name <> 'bad'))", "CREATE PUBLICATION p FOR TABLE product")
+	tg := d.Target(tabletest.Tables{"product": {From: "product"}}, sinktest.View())
+	s := tabletest.Open(t, tg, sinktest.View(), 3)
+	const slot = "marked"
+	d.Exec("SELECT pg_create_logical_replication_slot('" + slot + "', 'pgoutput')")
+	defer func() { d.Exec("SELECT pg_drop_replication_slot('" + slot + "')") }()
 	// kinds gives the messages' kinds since the last call: BMIC.
 	kinds := func() string {
 		var out strings.Builder
-		for _, r := range rows(t, d, "SELECT data FROM pg_logical_slot_get_binary_changes('"+slot+"', NULL, NULL, 'proto_version', '1', 'publication_names', 'p', 'messages', 'true')") {
+		for _, r := range d.Rows("SELECT data FROM pg_logical_slot_get_binary_changes('" + slot + "', NULL, NULL, 'proto_version', '1', 'publication_names', 'p', 'messages', 'true')") {
 			b, err := hex.DecodeString(strings.TrimPrefix(r, `\x`))
 			if err != nil {
 				t.Fatal(err)
@@ -47,7 +39,7 @@ func TestTransactionsAreMarked(t *testing.T) {
 		return out.String()
 	}
 	apply := func(records ...sink.Record) {
-		applyBatch(t, s, &sink.Batch{Records: records, Next: s.Place().Next + int64(len(records))})
+		tabletest.Apply(t, s, &sink.Batch{Records: records, Next: s.Place().Next + int64(len(records))})
 	}
 	apply(sinktest.Record(0, 1, "one", 1), sinktest.Record(1, 2, "two", 1))
 	if got := kinds(); got != "BMIIC" {

@@ -12,6 +12,7 @@ import (
 	"shelfstream/schemas"
 	"shelfstream/sink"
 	"shelfstream/sink/table"
+	"shelfstream/sink/table/tabletest"
 )
 
 func everyType() sink.View {
@@ -78,11 +79,11 @@ func someValue(r *rand.Rand, t schemas.Type) schemas.Value {
 
 // Rows of any values go into a table made by create: true, by INSERT and by COPY, and both come back as they were, read as their own types; also into native arrays.
 func TestEveryType(t *testing.T) {
-	dsn, d := database(t, `CREATE SCHEMA erp; CREATE TABLE erp.native (no bigint PRIMARY KEY, tags text[])`)
+	d := kit.Database(t, `CREATE TABLE erp.native (no bigint PRIMARY KEY, tags text[])`)
 	v := everyType()
-	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{
-		"every": {From: "every", Create: true}, "erp.native": {From: "every", Columns: cols{"no": "no", "tags": "tags"}.config()},
-	}}, v)
+	tg := d.Target(tabletest.Tables{
+		"every": {From: "every", Create: true}, "erp.native": {From: "every", Columns: tabletest.Fields{"no": "no", "tags": "tags"}.Columns()},
+	}, v)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(7, seed))
@@ -99,12 +100,12 @@ func TestEveryType(t *testing.T) {
 		}
 		want[i] = sink.Record{Key: fmt.Append(nil, i), KeyValues: row[:1], Row: row, Offset: int64(i)}
 	}
-	s := open(t, tg, v, 0)
+	s := tabletest.Open(t, tg, v, 0)
 	b := &sink.Batch{Records: want[:n-loadFrom/2], Next: n - loadFrom/2}
-	if parked := applyBatch(t, s, b); len(parked) > 0 {
+	if parked := tabletest.Apply(t, s, b); len(parked) > 0 {
 		t.Fatalf("parked: %v", parked[0].Fault)
 	}
-	if parked := applyBatch(t, s, &sink.Batch{Records: want[n-loadFrom/2:], Next: n}); len(parked) > 0 {
+	if parked := tabletest.Apply(t, s, &sink.Batch{Records: want[n-loadFrom/2:], Next: n}); len(parked) > 0 {
 		t.Fatalf("parked: %v", parked[0].Fault)
 	}
 	for _, w := range want {
@@ -131,7 +132,7 @@ func TestEveryType(t *testing.T) {
 	// What text and arrays really hold, by the server's own word: no literal's quoting is left.
 	for _, w := range want[:200] {
 		if x := w.Row[17]; !x.IsNull() && len(x.List) > 0 {
-			same(t, rows(t, d, fmt.Sprintf("SELECT convert_to(tags[1], 'UTF8') FROM erp.native WHERE no = %d", w.Row[0].Int)), fmt.Sprintf(`\x%x`, x.List[0].Bytes))
+			d.Want(fmt.Sprintf("SELECT convert_to(tags[1], 'UTF8') FROM erp.native WHERE no = %d", w.Row[0].Int), fmt.Sprintf(`\x%x`, x.List[0].Bytes))
 		}
 	}
 }
@@ -157,15 +158,15 @@ func normal(t schemas.Type, v schemas.Value) string {
 
 // What a column does not hold parks its product, with a remedy that mends it.
 func TestUnfitValues(t *testing.T) {
-	dsn, d := database(t, `CREATE TABLE every (no bigint PRIMARY KEY, small smallint, price numeric(5,1), "any" numeric(4,1), f real, short varchar(5), clock time(0), at timestamp(3), day date NOT NULL DEFAULT 'today', tz timestamptz, text varchar(4))`)
+	d := kit.Database(t, `CREATE TABLE every (no bigint PRIMARY KEY, small smallint, price numeric(5,1), "any" numeric(4,1), f real, short varchar(5), clock time(0), at timestamp(3), day date NOT NULL DEFAULT 'today', tz timestamptz, text varchar(4))`)
 	v := everyType()
 	names := []string{"no", "small", "price", "any", "f", "short", "clock", "at", "day", "tz", "text"}
-	c := cols{}
+	c := tabletest.Fields{}
 	for _, n := range names {
 		c[n] = n
 	}
-	tg := target(t, Config{DSN: dsn, Tables: map[string]TableConfig{"every": {From: "every", Unfit: "park", Columns: c.config()}}}, v)
-	s := open(t, tg, v, 0)
+	tg := d.Target(tabletest.Tables{"every": {From: "every", Unfit: "park", Columns: c.Columns()}}, v)
+	s := tabletest.Open(t, tg, v, 0)
 	infinite, _ := schemas.ParseDecimal("Infinity")
 	for i, x := range []struct {
 		column string
@@ -190,10 +191,10 @@ func TestUnfitValues(t *testing.T) {
 		row[0], row[v.Table.Column("day")] = schemas.Int(int64(i)), schemas.Date(0)
 		row[v.Table.Column(x.column)] = x.value
 		at := s.Place().Next
-		parked := applyBatch(t, s, &sink.Batch{Records: []sink.Record{{Key: fmt.Append(nil, i), KeyValues: row[:1], Row: row, Offset: at}}, Next: at + 1})
+		parked := tabletest.Apply(t, s, &sink.Batch{Records: []sink.Record{{Key: fmt.Append(nil, i), KeyValues: row[:1], Row: row, Offset: at}}, Next: at + 1})
 		if len(parked) != 1 || !strings.Contains(parked[0].Fault.What, x.want) || parked[0].Fault.Fix == "" {
 			t.Errorf("%s = %s: %+v", x.column, x.value, parked)
 		}
 	}
-	same(t, rows(t, d, "SELECT count(*) FROM every"), "0")
+	d.Want("SELECT count(*) FROM every", "0")
 }

@@ -71,7 +71,7 @@ func (t *Target) DryCheck(ctx context.Context, views []sink.View) (fault.List, e
 			need(p.name, "write it", "", p.privileges()...)
 		}
 	}
-	return t.placed(faults), nil
+	return t.found(faults), nil
 }
 
 // Ping says whether the database answers.

@@ -141,11 +141,14 @@ func (t *Target) check(ctx context.Context, views []sink.View) (faults fault.Lis
 	if err != nil {
 		return nil, t.unreachable(err)
 	}
-	return t.placed(faults), nil
+	return t.found(faults), nil
 }
 
-// placed puts the sink and the database before the place of each fault.
-func (t *Target) placed(faults fault.List) fault.List {
+// found puts the sink and the database before the place of each fault. Whoever follows a remedy may grant what a connection that is open by then does not get any more, so none is kept.
+func (t *Target) found(faults fault.List) fault.List {
+	if len(faults) > 0 {
+		t.pool.Reset()
+	}
 	for _, f := range faults {
 		f.Where = fmt.Sprintf("sink %s: database %s: %s", t.name, t.database, f.Where)
 	}

@@ -25,6 +25,10 @@ type Kit struct {
 	Open    func(dsn string, tables Tables, logger *slog.Logger) (*table.Target, error)
 	Pool    func(dsn string) (p table.Pool, database string, err error)
 	Dialect func() *table.Dialect
+	// Narrow makes a user who may only read, and insert into and update the table product, and gives the database's address for it.
+	Narrow func(d *Database) (dsn string)
+	// Deadlocks counts those that the server has broken up, and tells of the last.
+	Deadlocks func(d *Database) (n int, last string)
 	// Begin are statements that every new database gets first.
 	Begin []string
 	Words Words
@@ -34,14 +38,23 @@ type Kit struct {
 	databases atomic.Int64
 }
 
-// Words are what the suite's statements say as {word}:
+// Words are what the suite's texts say as {word}, in statements and in what is said of them. {database} is the test's own.
 //
-//	exact      makes a column of text tell apart what differs in case, accents and trailing blanks
-//	fold       makes a column of text take letters in either case for the same, and a blank for nothing
-//	serial     a number that the server gives out
-//	flag       a small number
-//	waiting    where running statements are listed, up to the column of their text: "list WHERE state = 'waits' AND text"
-//	rank       the column rank, which some take for a word of their own
+//	exact         makes a column of text tell apart what differs in case, accents and trailing blanks
+//	fold          makes a column of text take letters in either case for the same, and a blank for nothing
+//	serial        a number that the server gives out
+//	flag          a small number
+//	text          a text of any length
+//	json, datetime  those types
+//	rank          the column rank, which some take for a word of their own
+//	true          a condition that holds, and that the server cannot know beforehand
+//	erp           before a table's name, that of its schema and a point, where there are schemas
+//	schema        the database's tables in information_schema.columns
+//	waiting       where running statements are listed, up to the column of their text: "list WHERE state = 'waits' AND text"
+//	varchar, int, smallint, decimal  what a check calls those types of a column
+//	not utf8      what is said of a text that is none
+//	folded key, too small, engine    a text that takes different keys for the same, a whole number too small for 32 bits with sign, and what ends a bad table; with " fault", what is said of it
+//	narrow, narrow lacks, narrow grant  the user of Kit.Narrow, what it lacks for a table of ours, and where and to whom DELETE on product is granted
 type Words map[string]string
 
 // Server is a server of testenv.
@@ -85,14 +98,6 @@ func (k *Kit) run(t *testing.T, tests map[string]func(*testing.T, *Kit)) {
 	}
 }
 
-// say puts the server's words into a text.
-func (k *Kit) say(text string) string {
-	for word, own := range k.Words {
-		text = strings.ReplaceAll(text, "{"+word+"}", own)
-	}
-	return text
-}
-
 // Database is a test's own.
 type Database struct {
 	T         *testing.T
@@ -134,11 +139,19 @@ func (d *Database) another() Client {
 	return c
 }
 
+// say puts the server's words into a text.
+func (d *Database) say(text string) string {
+	for word, own := range d.kit.Words {
+		text = strings.ReplaceAll(text, "{"+word+"}", own)
+	}
+	return strings.ReplaceAll(text, "{database}", d.Name)
+}
+
 // Exec runs statements.
 func (d *Database) Exec(statements ...string) {
 	d.T.Helper()
 	for _, s := range statements {
-		if _, err := d.client.Query(d.T.Context(), d.kit.say(s)); err != nil {
+		if _, err := d.client.Query(d.T.Context(), d.say(s)); err != nil {
 			d.T.Fatalf("%s: %v", s, err)
 		}
 	}
@@ -153,7 +166,7 @@ func (d *Database) Rows(query string) []string {
 // RowsBy gives the result of a query of another client.
 func (d *Database) RowsBy(c Client, query string) []string {
 	d.T.Helper()
-	rows, err := texts(d.T.Context(), c, d.kit.say(query))
+	rows, err := texts(d.T.Context(), c, d.say(query))
 	if err != nil {
 		d.T.Fatalf("%s: %v", query, err)
 	}

@@ -1,6 +1,4 @@
-//go:build integration
-
-package postgres
+package tabletest
 
 import (
 	"testing"
@@ -9,26 +7,20 @@ import (
 	"shelfstream/sink/table"
 )
 
-func TestOthersRows(t *testing.T) {
+// OthersRows runs the suite of sinktest for tables whose rows are made by somebody else.
+func OthersRows(t *testing.T, k *Kit) {
 	sinktest.RunOthersRows(t, func(t *testing.T, ddl string, c sinktest.OthersRows) sinktest.OthersHarness {
-		dsn, db := database(t, ddl)
+		d := k.Database(t, ddl)
 		cfg := table.TableConfig{From: "order_status", Missing: c.Missing, Columns: map[string]table.ColumnConfig{
 			"id": {From: "id"}, "status": {From: "status"}, "number": {From: "number"}, "note": {From: "note", Write: c.Note},
 		}}
 		if c.Soft != "" {
 			cfg.Delete, cfg.SoftDeleteColumn = "soft", c.Soft
 		}
-		tg, err := Open(Config{DSN: dsn, Tables: map[string]table.TableConfig{"shop_order": cfg}}, Options{Sink: "shop"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { tg.Close() })
 		return sinktest.OthersHarness{
-			Target: tg,
-			Exec: func(statement string) {
-				db.exec(statement)
-			},
-			Rows: func(query string) []string { return rows(t, db, query) },
+			Target: d.Unchecked(Tables{"shop_order": cfg}),
+			Exec:   func(statement string) { d.Exec(statement) },
+			Rows:   d.Rows,
 		}
 	})
 }
