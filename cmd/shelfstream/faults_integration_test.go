@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	kgo "github.com/segmentio/kafka-go"
-	"golang.org/x/sys/unix"
 
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/kafka/embedded"
@@ -30,7 +28,6 @@ import (
 //	put>     topic text: a record with that text as key and value, or "gone" and a text: its tombstone
 //	faults?  kind name: the stage's state, and its faults
 //	ready?   what the admin port answers to whoever asks whether all is well
-//	disk>    fill or clear the disk of the directory that the section "disk" names, which is a small one of its own
 func TestFaultsInSystems(t *testing.T) {
 	playAll(t, "systems", func(t *testing.T, d *dialogue) *playground {
 		f := &faultWorld{env: map[string]string{}, proxies: map[string]*testenv.Proxy{}, runs: map[string]*backgroundRun{}}
@@ -73,7 +70,8 @@ func TestFaultsInSystems(t *testing.T) {
 			}
 		}
 		f.say["$"], f.say["erp"], f.say["shop"], f.say["log"] = f.commandOrRun, f.inERP, f.inShop, f.inLog
-		f.say["net"], f.say["put"], f.say["faults"], f.say["ready"], f.say["disk"] = f.net, f.put, f.faults, f.ready, f.disk
+		f.say["net"], f.say["put"], f.say["faults"], f.say["ready"] = f.net, f.put, f.faults, f.ready
+		f.diskPrompts()
 		f.followers()
 		return f.playground
 	})
@@ -91,8 +89,9 @@ type faultWorld struct {
 	running *shell // the newest in this process
 	runs    map[string]*backgroundRun
 	rest    *restServer
-	small   string // directory on a small disk; then the pipeline runs in a process of its own
-	own     bool   // the pipeline runs in a process of its own
+	small   string           // directory on a small disk; then the pipeline runs in a process of its own
+	own     bool             // the pipeline runs in a process of its own
+	room    *testenv.Process // that has a disk on which a server keeps a table
 	process *testenv.Process
 
 	log        *embedded.Broker // outside the pipeline
@@ -182,7 +181,7 @@ func (f *faultWorld) connect(t *testing.T, s servers) {
 
 func (f *faultWorld) inERP(t *testing.T, statements string) string {
 	t.Helper()
-	return answerOf(t, f.erp, statements)
+	return answerOf(t, f.erp, f.onRoom(statements))
 }
 
 func answerOf(t *testing.T, c *pgx.Conn, statements string) string {
@@ -206,7 +205,7 @@ func answerOf(t *testing.T, c *pgx.Conn, statements string) string {
 
 func (f *faultWorld) inShop(t *testing.T, statement string) string {
 	t.Helper()
-	rows, err := f.shop.QueryContext(t.Context(), statement)
+	rows, err := f.shop.QueryContext(t.Context(), f.onRoom(statement))
 	if err != nil {
 		return "error: " + err.Error() + "\n"
 	}
@@ -281,56 +280,6 @@ func (f *faultWorld) commandOrRun(t *testing.T, line string) string {
 	return f.command(t, line)
 }
 
-// runOnSmallDisk runs the pipeline in a process whose directory small lies on a disk of 64 MiB that only it sees.
-func (f *faultWorld) runOnSmallDisk(t *testing.T) {
-	t.Helper()
-	small := filepath.Join(f.dir, f.small)
-	if err := os.MkdirAll(small, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	flags := "-m"
-	if os.Geteuid() != 0 {
-		flags = "-Urm"
-	}
-	var env []string
-	for name, value := range f.env {
-		env = append(env, name+"="+value)
-	}
-	p, err := (&testenv.Binary{Path: "unshare"}).Start(testenv.ProcessConfig{
-		Name: "run", Env: env, Log: filepath.Join(f.dir, "run.log"),
-		Args: []string{flags, "sh", "-c", `mount -t tmpfs -o size=64m tmpfs "$1" && exec "$2" run -config "$3"`, "sh", small, binary(t).Path, f.config()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeServer(t, p.Kill) })
-	f.process = p
-}
-
-// disk fills the small disk up to 1 MiB, or clears it again.
-func (f *faultWorld) disk(t *testing.T, what string) string {
-	t.Helper()
-	small := fmt.Sprintf("/proc/%d/root%s", f.process.PID(), filepath.Join(f.dir, f.small))
-	ballast := filepath.Join(small, "ballast")
-	if what == "clear" {
-		if err := os.Remove(ballast); err != nil {
-			t.Fatal(err)
-		}
-		return ""
-	}
-	var s unix.Statfs_t
-	if err := unix.Statfs(small, &s); err != nil {
-		t.Fatal(err)
-	}
-	if total := int64(s.Blocks) * s.Bsize; total != 64<<20 {
-		t.Fatalf("%s has %d bytes: it is no small disk", small, total)
-	}
-	if err := os.WriteFile(ballast, make([]byte, int64(s.Bavail)*s.Bsize-1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return ""
-}
-
 var logTime = regexp.MustCompile(`^time=\S+ `)
 
 // inLog gives the first line of the running pipeline's log that has the words.
@@ -354,13 +303,24 @@ func (f *faultWorld) inLog(t *testing.T, words string) string {
 	return ""
 }
 
-// net cuts or heals a way: "cut shop".
+// net cuts or heals a way: "cut shop"; "point standby erp" lets the address of one lead to another's server.
 func (f *faultWorld) net(t *testing.T, what string) string {
 	t.Helper()
 	verb, name, _ := strings.Cut(what, " ")
+	name, other, _ := strings.Cut(name, " ")
 	p := f.proxies[name]
 	if p == nil {
 		t.Fatalf("no way to %q", name)
+	}
+	if verb == "point" {
+		p.Close()
+		to, err := testenv.NewProxyAt(p.Addr(), f.proxies[other].Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(to.Close)
+		f.proxies[name] = to
+		return ""
 	}
 	if verb == "cut" {
 		p.Cut()

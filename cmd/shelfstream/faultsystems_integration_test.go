@@ -17,6 +17,7 @@ import (
 // Apache Kafka with a listener (BROKER_USERS) where the user it has the password right. Prompts:
 //
 //	erp2> shop2>  SQL on a second connection, which keeps its transaction and its locks
+//	stock>        SQL in the database stock of the ERP's server, on a connection that ends with it
 //	kafka>        Class arguments: one of Kafka's own tools
 //	rest>         what the server at REST has, and what it says
 //	standby>      start or stop a standby of the ERP's own server, ERP_STANDBY
@@ -24,7 +25,7 @@ import (
 func (f *faultWorld) moreSystems() {
 	f.registryPrompts()
 	f.say["erp2"], f.say["shop2"], f.say["kafka"], f.say["standby"] = f.inERP2, f.inShop2, f.kafkaTool, f.switchStandby
-	f.say["rest"], f.say["replica"] = f.inREST, f.configureReplica
+	f.say["rest"], f.say["replica"], f.say["stock"] = f.inREST, f.configureReplica, f.inStock
 }
 
 func (f *faultWorld) inERP2(t *testing.T, statements string) string {
@@ -37,6 +38,16 @@ func (f *faultWorld) inERP2(t *testing.T, statements string) string {
 		t.Cleanup(func() { closeServer(t, func() error { return f.erp2.Close(context.Background()) }) })
 	}
 	return answerOf(t, f.erp2, statements)
+}
+
+func (f *faultWorld) inStock(t *testing.T, statements string) string {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), f.erpServer.DSN("stock"))
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	defer closeServer(t, func() error { return c.Close(context.Background()) })
+	return answerOf(t, c, statements)
 }
 
 func (f *faultWorld) inShop2(t *testing.T, statement string) string {
@@ -102,7 +113,8 @@ func (f *faultWorld) switchStandby(t *testing.T, what string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeServer(t, f.standby.Close) })
-	f.env["ERP_STANDBY"] = f.standby.DSN("it")
+	f.proxy(t, "standby", f.standby.Addr())
+	f.env["ERP_STANDBY"] = f.standby.DSNThrough(f.proxies["standby"], "it")
 	return ""
 }
 

@@ -7,11 +7,6 @@ var unplayed = []Cause{
 	PostgresTableChanged,
 	// Needs a PostgreSQL before 15, and none is installed.
 	PostgresVersion,
-	// Needs a small disk of the database's own: a MariaDB whose tablespace may not grow ends itself when that is full.
-	MySQLFull,
-	// A folder that root may not write in, and one whose server fails, need mounts of their own.
-	FilesFolderRefused,
-	FilesFolderFailed,
 	// A topic deleted while it is written, and not made again for a minute: after that a new start meets topic.end_lost, which is played.
 	KafkaTopicMissing,
 	// What a broker answers that fails in a way of its own. The embedded log does after a write that failed, and ends the process for it (disk.failed, which is played); Apache Kafka halts.
