@@ -58,6 +58,18 @@ var kit = &tabletest.Kit{
 		d.Exec("CREATE OR REPLACE USER 'narrow'@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON {database}.* TO 'narrow'@'%'", "GRANT INSERT, UPDATE ON {database}.product TO 'narrow'@'%'")
 		return server.DSNAs("narrow", "pw", d.Name)
 	},
+	Plain: func(d *tabletest.Database) string {
+		d.Exec("CREATE OR REPLACE USER 'plain'@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON {database}.* TO 'plain'@'%'")
+		return server.DSNAs("plain", "pw", d.Name)
+	},
+	ReadOnly: []string{"SET GLOBAL read_only = 1"}, Writable: []string{"SET GLOBAL read_only = 0"},
+	Session: tabletest.Session{
+		Wrong:  []string{"SET GLOBAL autocommit = 0", "SET GLOBAL sql_mode = ''", "SET GLOBAL foreign_key_checks = 0"},
+		Right:  []string{"SET GLOBAL autocommit = 1", "SET GLOBAL sql_mode = DEFAULT", "SET GLOBAL foreign_key_checks = 1"},
+		Params: "charset=latin1&sql_safe_updates=1&time_zone=%27%2B05:00%27",
+		Query:  "SELECT @@autocommit, @@foreign_key_checks, @@sql_safe_updates, @@time_zone, @@character_set_client, @@character_set_results, @@sql_mode LIKE '%STRICT_ALL%', @@tx_isolation",
+		Want:   "1|1|0|+00:00|utf8mb4|utf8mb4|1|READ-COMMITTED",
+	},
 	Deadlocks: func(d *tabletest.Database) (int, string) {
 		_, count, _ := strings.Cut(d.Rows("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0], "|")
 		n, err := strconv.Atoi(count)
@@ -78,7 +90,7 @@ var kit = &tabletest.Kit{
 		"exact": "COLLATE utf8mb4_nopad_bin", "fold": "COLLATE utf8mb4_general_ci",
 		"serial": "int AUTO_INCREMENT", "flag": "tinyint", "rank": "`rank`",
 		"waiting": "information_schema.processlist WHERE command = 'Query' AND info",
-		"text":    "longtext", "json": "json", "datetime": "datetime", "schema": "DATABASE()", "true": "1 = SLEEP(0) + 1", "erp": "",
+		"text":    "longtext", "json": "json", "datetime": "datetime", "schema": "DATABASE()", "true": "1 = SLEEP(0) + 1", "connection": "CONNECTION_ID()", "erp": "",
 		"varchar": "varchar", "int": "int(11)", "smallint": "smallint(6)", "decimal": "decimal", "not utf8": "character set",
 		"folded key": "varchar(20) COLLATE utf8mb4_general_ci", "folded key fault": "its collation utf8mb4_general_ci", "too small": "int unsigned", "too small fault": "int(10) unsigned",
 		"engine": "ENGINE=MyISAM", "engine fault": "engine MyISAM",
@@ -113,12 +125,13 @@ func (c client) Query(ctx context.Context, statement string) (out [][]*string, e
 	return out, rows.Err()
 }
 
-func TestContract(t *testing.T)   { tabletest.Contract(t, kit) }
-func TestOwnership(t *testing.T)  { tabletest.Ownership(t, kit) }
-func TestSwaps(t *testing.T)      { tabletest.Swaps(t, kit) }
-func TestLocks(t *testing.T)      { tabletest.Locks(t, kit) }
-func TestOrders(t *testing.T)     { tabletest.Orders(t, kit) }
-func TestOthersRows(t *testing.T) { tabletest.OthersRows(t, kit) }
-func TestRows(t *testing.T)       { tabletest.Rows(t, kit) }
-func TestChecks(t *testing.T)     { tabletest.Checks(t, kit) }
-func TestFailures(t *testing.T)   { tabletest.Failures(t, kit) }
+func TestContract(t *testing.T)       { tabletest.Contract(t, kit) }
+func TestOwnership(t *testing.T)      { tabletest.Ownership(t, kit) }
+func TestSwaps(t *testing.T)          { tabletest.Swaps(t, kit) }
+func TestLocks(t *testing.T)          { tabletest.Locks(t, kit) }
+func TestOrders(t *testing.T)         { tabletest.Orders(t, kit) }
+func TestOthersRows(t *testing.T)     { tabletest.OthersRows(t, kit) }
+func TestRows(t *testing.T)           { tabletest.Rows(t, kit) }
+func TestChecks(t *testing.T)         { tabletest.Checks(t, kit) }
+func TestServerSettings(t *testing.T) { tabletest.ServerSettings(t, kit) }
+func TestFailures(t *testing.T)       { tabletest.Failures(t, kit) }

@@ -8,36 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"shelfstream/internal/fault"
 	"shelfstream/internal/testenv"
 	"shelfstream/schemas"
 	"shelfstream/sink"
 	"shelfstream/sink/sinktest"
-	"shelfstream/sink/table"
 	"shelfstream/sink/table/tabletest"
 )
-
-// TestSessionIsOurs: neither the server's defaults nor parameters of the address change how we write.
-func TestSessionIsOurs(t *testing.T) {
-	d := kit.Database(t)
-	d.Exec("SET GLOBAL autocommit = 0", "SET GLOBAL sql_mode = ''", "SET GLOBAL foreign_key_checks = 0")
-	t.Cleanup(func() {
-		if err := server.Exec(context.Background(), "mysql", "SET GLOBAL autocommit = 1; SET GLOBAL sql_mode = DEFAULT; SET GLOBAL foreign_key_checks = 1"); err != nil {
-			t.Error(err)
-		}
-	})
-	sep := "?"
-	if strings.Contains(d.DSN, "?") {
-		sep = "&"
-	}
-	p, _, err := openPool(&Config{DSN: d.DSN + sep + "charset=latin1&sql_safe_updates=1&time_zone=%27%2B05:00%27", Tables: tabletest.PlainShop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
-	d.WantBy(client{p.db}, "SELECT @@autocommit, @@foreign_key_checks, @@sql_safe_updates, @@time_zone, @@character_set_client, @@character_set_results, @@sql_mode LIKE '%STRICT_ALL%', @@tx_isolation",
-		"1|1|0|+00:00|utf8mb4|utf8mb4|1|READ-COMMITTED")
-}
 
 // TestZeroDateDefaults: an old shop's table, with dates that are zero by default, takes a new column and rows.
 func TestZeroDateDefaults(t *testing.T) {
@@ -50,37 +26,6 @@ func TestZeroDateDefaults(t *testing.T) {
 		t.Errorf("parked: %+v", parked)
 	}
 	d.Want("SELECT no, name, counter, post_date FROM product ORDER BY no", "1|one|1|0000-00-00 00:00:00", "2|two|2|0000-00-00 00:00:00")
-}
-
-// TestReadOnlyServer: the fault says what it is, and the connection is given up, for the address may lead to another server by now.
-func TestReadOnlyServer(t *testing.T) {
-	d := kit.Database(t, "CREATE TABLE product (no bigint PRIMARY KEY, name varchar(40), counter bigint)")
-	d.Exec("CREATE OR REPLACE USER 'plain'@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON "+d.Name+".* TO 'plain'@'%'")
-	p, name, err := openPool(&Config{DSN: server.DSNAs("plain", "pw", d.Name)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tg := table.Open(table.Config{Section: "mysql", Tables: tabletest.Tables{"product": {From: "product"}}}, newDialect(), p, table.Options{Sink: "shop", Database: name})
-	t.Cleanup(func() { tg.Close() })
-	if faults, err := tg.Check(t.Context(), []sink.View{sinktest.View()}); err != nil || len(faults) > 0 {
-		t.Fatalf("Check: %v %v", faults, err)
-	}
-	s := tabletest.Open(t, tg, sinktest.View(), 0)
-	before := d.RowsBy(client{p.db}, "SELECT CONNECTION_ID()")[0]
-	d.Exec("SET GLOBAL read_only = 1")
-	b := &sink.Batch{Records: []sink.Record{sinktest.Record(0, 1, "one", 1)}, Next: 1}
-	_, err = s.Apply(t.Context(), b)
-	_, oerr := tg.Open(t.Context(), sink.Partition{View: sinktest.View(), ID: 1})
-	d.Exec("SET GLOBAL read_only = 0")
-	for _, err := range []error{err, oerr} {
-		if f := fault.All(err); len(f) != 1 || f[0].Class != fault.Environment || !strings.Contains(f[0].What, "read-only") {
-			t.Errorf("%v", err)
-		}
-	}
-	if after := d.RowsBy(client{p.db}, "SELECT CONNECTION_ID()")[0]; after == before {
-		t.Error("the connection to the read-only server is kept")
-	}
-	tabletest.Apply(t, s, b)
 }
 
 // TestNarrowCharacterSet: what a column's character set does not have is parked, and a key that cannot stand in the table has nothing to remove.

@@ -27,6 +27,11 @@ type Kit struct {
 	Dialect func() *table.Dialect
 	// Narrow makes a user who may only read, and insert into and update the table product, and gives the database's address for it.
 	Narrow func(d *Database) (dsn string)
+	// Plain makes a user who may write everywhere in the database but is not above the server's own rules, and gives the address for it.
+	Plain func(d *Database) (dsn string)
+	// ReadOnly are statements after which the server takes no writes, Writable undo it.
+	ReadOnly, Writable []string
+	Session            Session
 	// Deadlocks counts those that the server has broken up, and tells of the last.
 	Deadlocks func(d *Database) (n int, last string)
 	// Begin are statements that every new database gets first.
@@ -47,6 +52,7 @@ type Kit struct {
 //	text          a text of any length
 //	json, datetime  those types
 //	rank          the column rank, which some take for a word of their own
+//	connection    the number of the connection that asks
 //	true          a condition that holds, and that the server cannot know beforehand
 //	erp           before a table's name, that of its schema and a point, where there are schemas
 //	schema        the database's tables in information_schema.columns
