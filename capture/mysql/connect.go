@@ -208,13 +208,16 @@ func (c *Config) unreachable(err error) error {
 	return f
 }
 
-// locked is a statement that waited in vain for somebody who holds a table or all of them; nil is every other error.
-func (c *Config) locked(err error) error {
-	if errorCode(err) != codeLockTimeout {
-		return nil
+// unread is a statement about or from tables that the server did not answer. what says what cannot be read.
+func (c *Config) unread(what string, err error) *fault.Fault {
+	if errorCode(err) == codeLockTimeout {
+		return &fault.Fault{
+			Class: fault.Environment, Cause: fault.BinlogTableLocked, Where: "source " + c.Source, What: "somebody holds a table, so it can be neither looked at nor read", Err: err,
+			Fix: "let that statement, transaction or LOCK TABLES end, or end it (SHOW FULL PROCESSLIST; KILL …); it is tried again by itself",
+		}
 	}
 	return &fault.Fault{
-		Class: fault.Environment, Cause: fault.BinlogTableLocked, Where: "source " + c.Source, What: "somebody holds a table, so it can be neither looked at nor read", Err: err,
-		Fix: "let that statement, transaction or LOCK TABLES end, or end it (SHOW FULL PROCESSLIST; KILL …); it is tried again by itself",
+		Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + c.Source, What: what, Err: err,
+		Fix: "see the server's message: a table that is damaged is repaired or put back from a backup, a connection that broke is made anew; it is tried again by itself",
 	}
 }

@@ -50,10 +50,7 @@ func preflight(ctx context.Context, cfg *Config) (l fault.List, err error) {
 		return in.faults, nil // it lacks settings that the other checks read
 	}
 	if err := in.load(ctx); err != nil {
-		return nil, &fault.Fault{
-			Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + cfg.Source, What: "the database cannot be looked over", Err: err,
-			Fix: "see the server's message; where the connection broke, it is tried again by itself",
-		}
+		return nil, cfg.unread("the database cannot be looked over", err)
 	}
 	in.checkLog()
 	in.checkServer()

@@ -39,13 +39,7 @@ func (in *inspection) checkTables(ctx context.Context) error {
 }
 
 func (in *inspection) unread(err error) error {
-	if locked := in.cfg.locked(err); locked != nil {
-		return locked
-	}
-	return &fault.Fault{
-		Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + in.cfg.Source, What: "the tables cannot be looked over", Err: err,
-		Fix: "see the server's message; where the connection broke, it is tried again by itself",
-	}
+	return in.cfg.unread("the tables cannot be looked over", err)
 }
 
 // missing tells apart what the server does: no such table, or none that the user may see, of which the catalogue knows nothing.

@@ -121,11 +121,5 @@ func (s *Source) unread(err error) error {
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if locked := s.cfg.locked(err); locked != nil {
-		return locked
-	}
-	return &fault.Fault{
-		Class: fault.Environment, Cause: fault.BinlogCatalog, Where: "source " + s.cfg.Source, What: "the catalogue of tables cannot be read", Err: err,
-		Fix: "see the server's message; where the connection broke, it is tried again by itself",
-	}
+	return s.cfg.unread("the catalogue of tables cannot be read", err)
 }

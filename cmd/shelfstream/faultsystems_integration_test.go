@@ -121,7 +121,7 @@ func (f *faultWorld) switchStandby(t *testing.T, what string) string {
 func (f *faultWorld) configureReplica(t *testing.T, what string) string {
 	t.Helper()
 	if lines, ok := strings.CutPrefix(what, "my.cnf "); ok {
-		for _, line := range strings.Fields(lines) {
+		for line := range strings.FieldsSeq(lines) {
 			name, value, _ := strings.Cut(line, "=")
 			f.replica.Set(name, value)
 		}
