@@ -14,7 +14,7 @@ const named = "WITH w(n, r) AS (SELECT v.n, pg_catalog.to_regclass(v.q) FROM (VA
 // A domain is taken for what it is made of; its own checks are the server's to judge.
 const columnQuery = `SELECT w.n, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.typname, b.typtype, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
   a.attnotnull OR t.typnotnull, a.atthasdef OR t.typdefault IS NOT NULL, a.attidentity, a.attgenerated,
-  COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%%', COALESCE(NOT co.collisdeterministic, false)
+  COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%%', COALESCE(NOT co.collisdeterministic, false), pg_catalog.current_setting('server_encoding')
  FROM w JOIN pg_catalog.pg_attribute a ON a.attrelid = w.r AND a.attnum > 0 AND NOT a.attisdropped
  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
@@ -89,13 +89,13 @@ func readIndex(t *table.Info, vals [][]byte) error {
 
 func readColumn(t *table.Info, vals [][]byte) error {
 	c := table.ColumnInfo{Table: t.Name}
-	var kind, identity, generated string
+	var kind, identity, generated, encoding string
 	var typmod int
 	var notNull, hasDefault, counted bool
-	if err := table.Scan(vals, &c.Name, &c.Type, &c.DataType, &kind, &typmod, &notNull, &hasDefault, &identity, &generated, &counted, &c.Folds); err != nil {
+	if err := table.Scan(vals, &c.Name, &c.Type, &c.DataType, &kind, &typmod, &notNull, &hasDefault, &identity, &generated, &counted, &c.Folds, &encoding); err != nil {
 		return err
 	}
-	c.Nullable = !notNull
+	c.Nullable, c.Narrow = !notNull, narrowSets[encoding]
 	c.Auto = identity != "" || counted
 	c.Generated = generated != "" || identity == "a"
 	c.Fed = c.Nullable || hasDefault || c.Auto || c.Generated

@@ -108,13 +108,14 @@ func newDialect(pipeline, sinkName string) *table.Dialect {
 	return d
 }
 
-// facts asks whether temporary tables may be made.
+// facts asks whether temporary tables may be made, and for the encoding.
 func facts(ctx context.Context, c table.Conn) (table.Facts, error) {
 	f := table.Facts{MaxPacket: maxPacket}
-	err := c.Query(ctx, []byte("SELECT has_database_privilege(current_database(), 'TEMPORARY')"), func(vals [][]byte) error {
+	err := c.Query(ctx, []byte("SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_setting('server_encoding')"), func(vals [][]byte) error {
 		if string(vals[0]) == "t" {
 			f.LoadFrom = loadFrom
 		}
+		f.PlainNotes = string(vals[1]) != "UTF8"
 		return nil
 	})
 	return f, err

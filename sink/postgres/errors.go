@@ -41,6 +41,7 @@ const (
 	codeTooLarge      = "54000"
 	codeTwice         = "21000"
 	codeNoForm        = "22021"
+	codeNoCharacter   = "22P05"
 )
 
 func serverError(err error) *pgconn.PgError {
@@ -89,7 +90,7 @@ func refusal(f *fault.Fault, err error) {
 		f.Cause, f.What, f.Fix = fault.ProductUnique, "another row has its value in the unique index "+e.ConstraintName, "give one of them another value in the source; it is tried again within a minute"
 	case codeCheck, codeRaised:
 		f.Cause, f.What, f.Fix = fault.ProductCheck, "a check or trigger of the database refuses it", "correct the value in the source or in a rule, or change the check"
-	case codeNoForm:
+	case codeNoForm, codeNoCharacter:
 		f.Cause, f.What, f.Fix = fault.ProductCharset, "a text has characters that the database's encoding does not have", "let a rule replace them, or move to a database in UTF-8"
 	case codeTooLarge:
 		f.Cause, f.What, f.Fix = fault.ProductUnfit, "it is larger than an index or a row takes", "drop the index on the long column, or let a rule shorten the value"

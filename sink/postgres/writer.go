@@ -131,6 +131,9 @@ func (w *writer) text(dst, b []byte, f form) ([]byte, *table.Unfit) {
 	if !utf8.Valid(b) {
 		return dst, &table.Unfit{Cause: fault.ProductCharset, What: "is no valid UTF-8, and the database takes nothing else", Fix: "correct it in the source, or let a rule replace it"}
 	}
+	if u := w.checkSet(b); u != nil {
+		return dst, u
+	}
 	from := 0
 	for i, c := range b {
 		var escape string

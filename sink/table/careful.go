@@ -94,7 +94,20 @@ type carefulTx struct {
 
 // try applies records within a savepoint: all or none. A deadlock or lost connection ends the whole transaction, and comes back as an error that blames no row.
 func (c *carefulTx) try(ctx context.Context, records []*sink.Record) error {
-	s, d := c.s, c.vp.d
+	// By itself: of a packet with a character that its encoding does not have, PostgreSQL executes nothing.
+	if err := c.conn.Exec(ctx, []byte("SAVEPOINT shelfstream")); err != nil {
+		return err
+	}
+	err := c.write(ctx, records)
+	if c.vp.d.data(err) {
+		return c.back(ctx, "shelfstream", err)
+	}
+	return err
+}
+
+// write sends records.
+func (c *carefulTx) write(ctx context.Context, records []*sink.Record) error {
+	s := c.s
 	s.enc.st.reset(c.vp)
 	s.enc.load = false
 	var err error
@@ -119,13 +132,9 @@ func (c *carefulTx) try(ctx context.Context, records []*sink.Record) error {
 		return err
 	}
 	s.packets.reset()
-	s.packets.statement("SAVEPOINT shelfstream")
 	s.packets.add(&s.enc.st, nil)
 	for _, p := range s.packets.finish() {
 		if err := c.conn.Exec(ctx, p); err != nil {
-			if d.data(err) {
-				return c.back(ctx, "shelfstream", err)
-			}
 			return err
 		}
 	}

@@ -126,6 +126,8 @@ type Facts struct {
 	MaxPacket int
 	// LoadFrom is the number of records from which Loader is faster than INSERT; 0 never.
 	LoadFrom int
+	// PlainNotes says that our own tables may have no form for what is not ASCII; it is escaped there.
+	PlainNotes bool
 }
 
 // Upgrade is a column that a table of ours got in a later version.

@@ -161,7 +161,11 @@ func (s *session) appendParkedRow(dst []byte, h *held) []byte {
 		id = id[:1000]
 	}
 	text := func(v string, limit int) {
-		dst = d.Text(dst, validText(cut(v, limit)))
+		b := validText(cut(v, limit))
+		if s.plainNotes {
+			b = plainText(b)
+		}
+		dst = d.Text(dst, b)
 		dst = append(dst, ", "...)
 	}
 	dst = append(dst, '(')

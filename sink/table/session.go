@@ -26,7 +26,9 @@ type session struct {
 
 	enc      encoder
 	loadFrom int // records
-	packets  packetBuilder
+	// plainNotes is that of Facts.
+	plainNotes bool
+	packets    packetBuilder
 }
 
 // held is a record to park.
@@ -66,6 +68,7 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	vp := s.vp
 	s.packets.limit = min(packetLimit, set.facts.MaxPacket-set.facts.MaxPacket/8)
 	s.loadFrom = set.facts.LoadFrom
+	s.plainNotes = set.facts.PlainNotes
 	s.packets.rows = s.t.cfg.MaxRows
 
 	conn, err := s.t.pool.Get(ctx)
