@@ -42,6 +42,7 @@ func TestDoubles(t *testing.T) {
 
 // TestHiddenColumns: the server adds a column for a unique index on a long text, which only the log has.
 func TestHiddenColumns(t *testing.T) {
+	needsMariaDB(t)
 	d := newDatabase(t, "CREATE TABLE everything (id int primary key, t text unique, n int invisible)", "INSERT INTO everything (id, t, n) VALUES (1, 'a', 5)")
 	cfg := Config{DSN: d.dsn(), Pipeline: "p", Source: d.name, Tables: map[string]capture.TableConfig{"everything": {}}}.withDefaults()
 	s, err := cfg.openSnapshot(t.Context(), []string{"everything"})
@@ -70,6 +71,7 @@ func TestHiddenColumns(t *testing.T) {
 
 // TestRefusedTypes: what has no form that can be read is refused by name, and may be left out.
 func TestRefusedTypes(t *testing.T) {
+	needsMariaDB(t)
 	d := newDatabase(t, "CREATE TABLE a (id int primary key, v varchar(100) compressed, w varchar(9) character set gbk)")
 	cfg := Config{DSN: d.dsn(), Pipeline: "p", Source: d.name, Tables: map[string]capture.TableConfig{"a": {}}}.withDefaults()
 	_, err := cfg.openSnapshot(t.Context(), []string{"a"})

@@ -107,3 +107,16 @@ func TestQueryEvent(t *testing.T) {
 		_, _ = parseQuery(body[:n], 0) // must not panic
 	}
 }
+
+// TestUnsignedColumns: both servers have a bit for a YEAR; MariaDB sets it, MySQL does not.
+func TestUnsignedColumns(t *testing.T) {
+	for name, bits := range map[string]byte{"MariaDB": 0b0110_0000, "MySQL": 0b0010_0000} {
+		e := &replication.TableMapEvent{
+			ColumnCount: 4, ColumnType: []byte{gomysql.MYSQL_TYPE_LONG, gomysql.MYSQL_TYPE_YEAR, gomysql.MYSQL_TYPE_VARCHAR, gomysql.MYSQL_TYPE_LONG}, ColumnMeta: make([]uint16, 4),
+			SignednessBitmap: []byte{bits},
+		}
+		if got := unsignedColumns(e); !slices.Equal(got, []bool{false, false, false, true}) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,6 +38,14 @@ func runTests(m *testing.M) int {
 
 // program is the installed server, or the one that the environment names: SHELFSTREAM_MYSQLD=/path/to/mysqld runs the tests on MySQL.
 func program() testenv.MariaDBOption { return testenv.MariaDBProgram(os.Getenv("SHELFSTREAM_MYSQLD")) }
+
+// needsMariaDB is for what MySQL does not have.
+func needsMariaDB(t *testing.T) {
+	t.Helper()
+	if onMySQL() {
+		t.Skip("MySQL has no such thing")
+	}
+}
 
 func onMySQL() bool { return strings.HasPrefix(server.Version(), "MySQL") }
 
@@ -86,10 +95,18 @@ func (d *database) connect() {
 	d.Cleanup(func() { _ = db.Close() })
 }
 
+// sequence is one of MariaDB's tables of numbers, which need not be made.
+var sequence = regexp.MustCompile(`seq_1_to_(\d+)`)
+
 // exec runs statements one after another on the same connection.
 func (d *database) exec(statements ...string) {
 	d.Helper()
 	for _, s := range statements {
+		if m := sequence.FindStringSubmatch(s); m != nil && onMySQL() {
+			d.exec("SET cte_max_recursion_depth = 10000000", "CREATE TABLE IF NOT EXISTS numbers_to_"+m[1]+` AS
+				WITH RECURSIVE s (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM s WHERE seq < `+m[1]+") SELECT CAST(seq AS UNSIGNED) seq FROM s")
+			s = strings.ReplaceAll(s, m[0], "numbers_to_"+m[1])
+		}
 		if _, err := d.conn.ExecContext(d.Context(), s); err != nil {
 			d.Fatalf("%s: %v", s, err)
 		}

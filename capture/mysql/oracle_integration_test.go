@@ -4,6 +4,8 @@ package mysql
 
 import (
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -20,6 +22,14 @@ func disagrees(c *column, v schemas.Value, oracle any) string {
 	if v.IsNull() || oracle == nil {
 		if v.IsNull() != (oracle == nil) {
 			return fmt.Sprintf("%v, and %v by go-mysql", v, oracle)
+		}
+		return ""
+	}
+	if c.typ == gomysql.MYSQL_TYPE_JSON { // it writes no blanks
+		var ours, theirs any
+		err := errors.Join(json.Unmarshal(v.Bytes, &ours), json.Unmarshal([]byte(textOf(oracle)), &theirs))
+		if err != nil || !reflect.DeepEqual(ours, theirs) {
+			return fmt.Sprintf("%v, and %s by go-mysql (%v)", v, oracle, err)
 		}
 		return ""
 	}
@@ -92,6 +102,13 @@ func disagrees(c *column, v schemas.Value, oracle any) string {
 		return fmt.Sprintf("%v, and %v by go-mysql", v, want)
 	}
 	return ""
+}
+
+func textOf(oracle any) string {
+	if b, ok := oracle.([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(oracle)
 }
 
 func textDisagrees(c *column, v schemas.Value, o string) string {

@@ -105,7 +105,12 @@ func TestFailover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	follow := "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + port + ", MASTER_USER='root', MASTER_USE_GTID=slave_pos; START SLAVE"
+	follow, stop := "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT="+port+", MASTER_USER='root', MASTER_USE_GTID=slave_pos; START SLAVE", "STOP SLAVE"
+	done, wait := "SELECT @@gtid_binlog_pos", "SELECT MASTER_GTID_WAIT('%s', 30)"
+	if onMySQL() {
+		follow = "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=" + port + ", SOURCE_USER='root', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1; START REPLICA"
+		stop, done, wait = "STOP REPLICA", "SELECT @@gtid_executed", "SELECT WAIT_FOR_EXECUTED_GTID_SET('%s', 30)"
+	}
 	if err := replica.Exec(t.Context(), "", follow); err != nil {
 		t.Fatal(err)
 	}
@@ -116,14 +121,14 @@ func TestFailover(t *testing.T) {
 	r.follows(d, "a")
 	r.stop()
 	d.exec("INSERT INTO a VALUES (3, 3)") // nobody reads it from the first
-	at := d.one("SELECT @@gtid_binlog_pos")
-	if err := replica.Exec(t.Context(), "", fmt.Sprintf("SELECT MASTER_GTID_WAIT('%s', 30)", at)); err != nil {
+	at := d.one(done)
+	if err := replica.Exec(t.Context(), "", fmt.Sprintf(wait, at)); err != nil {
 		t.Fatal(err)
 	}
 	if err := primary.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := replica.Exec(t.Context(), "", "STOP SLAVE"); err != nil {
+	if err := replica.Exec(t.Context(), "", stop); err != nil {
 		t.Fatal(err)
 	}
 	d2 := &database{TB: t, server: replica, name: d.name}

@@ -54,6 +54,9 @@ func TestChunks(t *testing.T) {
 		"double":                                "seq / 8",
 	} {
 		t.Run(typ, func(t *testing.T) {
+			if typ == "uuid" {
+				needsMariaDB(t)
+			}
 			d := newDatabase(t, "CREATE TABLE a (k "+typ+" NOT NULL, l int NOT NULL, n int, PRIMARY KEY (k, l))",
 				fmt.Sprintf("INSERT INTO a SELECT %s, seq %% 7, seq FROM seq_1_to_%d", key, rows), "ANALYZE TABLE a")
 			cfg := Config{DSN: d.dsn(), Pipeline: "p", Source: d.name, Tables: map[string]capture.TableConfig{"a": {}}, SnapshotLanes: 3}.withDefaults()
@@ -85,6 +88,18 @@ func TestConsistent(t *testing.T) {
 	d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY, money int, n int)", "CREATE TABLE b (id int PRIMARY KEY, money int, n int)", "CREATE TABLE done (id bigint PRIMARY KEY AUTO_INCREMENT, x int)",
 		"INSERT INTO a SELECT seq, 100, seq FROM seq_1_to_50", "INSERT INTO b SELECT seq, 100, 50 + seq FROM seq_1_to_50")
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	transactions := func(gtids string) (n int) { // as MySQL writes them: <uuid>:1-n
+		_, err := fmt.Sscanf(gtids[strings.LastIndex(gtids, "-")+1:], "%d", &n)
+		if err != nil {
+			t.Fatalf("%s: %v", gtids, err)
+		}
+		return n
+	}
+	before := 0
+	if onMySQL() {
+		before = transactions(d.one("SELECT @@gtid_executed"))
+	}
 	var g errgroup.Group
 	for n := range 3 {
 		g.Go(func() error {
@@ -128,8 +143,10 @@ func TestConsistent(t *testing.T) {
 			t.Errorf("%d rows with %d øre", got.rows.Load(), got.sum.Load())
 		}
 		// Each transaction has one GTID, so the number of transfers that a's rows show must be the one that the place in the log tells.
-		if want := d.one(fmt.Sprintf("SELECT BINLOG_GTID_POS('%s', %d)", s.file, s.at)); want != s.gtids {
-			t.Errorf("the GTIDs are %s, and %s at %s:%d", s.gtids, want, s.file, s.at)
+		if !onMySQL() {
+			if want := d.one(fmt.Sprintf("SELECT BINLOG_GTID_POS('%s', %d)", s.file, s.at)); want != s.gtids {
+				t.Errorf("the GTIDs are %s, and %s at %s:%d", s.gtids, want, s.file, s.at)
+			}
 		}
 		for _, w := range s.lanes[1:] {
 			var sums []string
@@ -138,6 +155,9 @@ func TestConsistent(t *testing.T) {
 			}
 			if len(sums) != 2 || sums[0] != sums[1] {
 				t.Errorf("a lane sees %v", sums)
+			}
+			if want := transactions(s.gtids) - before; onMySQL() && sums[0] != fmt.Sprint(want) {
+				t.Errorf("a lane sees %s transfers, and the GTIDs are of %d", sums[0], want)
 			}
 		}
 		if err := s.close(); err != nil {
@@ -150,8 +170,12 @@ func TestConsistent(t *testing.T) {
 	}
 	// Nobody writes now: no lock is needed.
 	s, err := cfg.openSnapshot(t.Context(), []string{"a", "b"})
-	if err != nil || s.locked > 0 {
-		t.Fatalf("the writers were held up for %v (%v)", s.locked, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if s.locked > 0 && !onMySQL() { // which cannot tell a snapshot's place without
+		t.Errorf("the writers were held up for %v", s.locked)
 	}
 	t.Logf("%d of 5 held the writers up", locked)
 	// And while it is open nobody alters its tables.

@@ -18,7 +18,7 @@ func columnsOf(e *replication.TableMapEvent, sets charsets, f flavor) ([]column,
 		return nil, errNoMetadata
 	}
 	cols := make([]column, n)
-	unsigned, collations, enumCollations := signs{e, f}.read(), e.CollationMap(), e.EnumSetCollationMap()
+	unsigned, collations, enumCollations := unsignedColumns(e), e.CollationMap(), e.EnumSetCollationMap()
 	symbols := [2]members{{values: e.EnumStrValue}, {values: e.SetStrValue}}
 	for i := range cols {
 		c := &cols[i]
@@ -70,21 +70,16 @@ func (m *members) next(collation uint16, sets charsets) ([]string, error) {
 	return out, nil
 }
 
-// signs are a TABLE_MAP's bits that say which numbers have no sign, the first column's highest. go-mysql reads them too (UnsignedMap), but does not know
-// that MariaDB counts YEAR among the numbers, so behind such a column it takes each for its neighbour's.
-type signs struct {
-	e *replication.TableMapEvent
-	f flavor
-}
-
-func (s signs) read() []bool {
-	unsigned := make([]bool, s.e.ColumnCount)
+// unsignedColumns reads a TABLE_MAP's bits that say which numbers have no sign, the first column's highest. go-mysql reads them too (UnsignedMap), but does not know
+// that servers count YEAR among the numbers (MariaDB with the bit set, MySQL without), so behind such a column it takes each for its neighbour's.
+func unsignedColumns(e *replication.TableMapEvent) []bool {
+	unsigned := make([]bool, e.ColumnCount)
 	n := 0
-	for i, t := range s.e.ColumnType {
-		if t != mysql.MYSQL_TYPE_YEAR && !s.e.IsNumericColumn(i) || t == mysql.MYSQL_TYPE_YEAR && s.f != mariaDB {
+	for i, t := range e.ColumnType {
+		if t != mysql.MYSQL_TYPE_YEAR && !e.IsNumericColumn(i) {
 			continue
 		}
-		if b := s.e.SignednessBitmap; n>>3 < len(b) {
+		if b := e.SignednessBitmap; n>>3 < len(b) {
 			unsigned[i] = t != mysql.MYSQL_TYPE_YEAR && b[n>>3]<<(n&7)&0x80 != 0
 		}
 		n++

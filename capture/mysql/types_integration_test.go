@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,6 +116,31 @@ var typeCases = []typeCase{
 	{"varchar(20) generated always as (concat('v', id)) virtual", nil, nil},
 }
 
+// typesHere are the cases for the server at hand.
+func typesHere() []typeCase {
+	if !onMySQL() {
+		return typeCases
+	}
+	var here []typeCase
+	for _, c := range typeCases {
+		switch c.typ {
+		case "uuid", "inet6", "inet4": // MariaDB's
+			continue
+		case "json": // MySQL keeps the value, not its text
+			c.want = []string{`{"a": [1, 2]}`, "null"}
+		case "time(2)", "time(6)": // and its last second has no fraction
+			c.want = slices.Clone(c.want)
+			for i, w := range c.want {
+				if strings.Contains(w, "838:59:59.") {
+					c.want[i], _, _ = strings.Cut(w, ".")
+				}
+			}
+		}
+		here = append(here, c)
+	}
+	return here
+}
+
 func bigEnum() string {
 	m := make([]string, 300)
 	for i := range m {
@@ -173,7 +199,11 @@ func readLog(t *testing.T, cfg *Config, s *wholeSnapshot, set *collations, last 
 	}
 	l := &logged{rows: map[int64][]schemas.Value{}, oracle: map[int64][]any{}}
 	var maps []*replication.TableMapEvent
-	sc := replication.BinlogSyncerConfig{ServerID: cfg.ServerID, Flavor: gomysql.MariaDBFlavor, Host: "127.0.0.1", User: e.user, Password: e.password, UseDecimal: false, Logger: slog.New(slog.DiscardHandler)}
+	flavor, library := mariaDB, gomysql.MariaDBFlavor
+	if onMySQL() {
+		flavor, library = mySQL, gomysql.MySQLFlavor
+	}
+	sc := replication.BinlogSyncerConfig{ServerID: cfg.ServerID, Flavor: library, Host: "127.0.0.1", User: e.user, Password: e.password, UseDecimal: false, Logger: slog.New(slog.DiscardHandler)}
 	if _, err := fmt.Sscanf(e.addr, "127.0.0.1:%d", &sc.Port); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +217,7 @@ func readLog(t *testing.T, cfg *Config, s *wholeSnapshot, set *collations, last 
 			return nil
 		}
 		maps = append(maps, re.Table)
-		cols, err := columnsOf(re.Table, set.charsets, mariaDB)
+		cols, err := columnsOf(re.Table, set.charsets, flavor)
 		if err != nil {
 			return err
 		}
@@ -232,6 +262,7 @@ func readLog(t *testing.T, cfg *Config, s *wholeSnapshot, set *collations, last 
 
 // TestTypes reads every type by snapshot and from the log, and compares both with each other, with what is wanted, and with go-mysql's decoder.
 func TestTypes(t *testing.T) {
+	typeCases := typesHere()
 	d := newDatabase(t)
 	d.exec("SET sql_mode = 'ALLOW_INVALID_DATES'", "SET time_zone = '+05:45'", "SET NAMES utf8mb4")
 	columns := []string{"id int primary key"}

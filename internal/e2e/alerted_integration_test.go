@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/quotedprintable"
@@ -172,10 +173,16 @@ func (a *alerted) quiet(within time.Duration) {
 	a.until("some time to pass", func() (bool, error) {
 		now, _ := a.mails()
 		if len(now)+len(a.chats()) > n {
-			return false, fmt.Errorf("somebody was told: %q, %q", words(now[len(before):]), words(a.chats()))
+			all, err := a.incidents()
+			return false, errors.Join(fmt.Errorf("somebody was told: %q, %q; the incidents: %s", words(now[len(before):]), words(a.chats()), asJSON(all)), err)
 		}
 		return time.Now().After(end), nil
 	})
+}
+
+func asJSON(v any) string {
+	text, err := json.MarshalIndent(v, "", " ")
+	return string(text) + fmt.Sprintln(err)
 }
 
 // incidents asks the process for all that it knows.
