@@ -201,7 +201,9 @@ func (p *pipeline) flow() web.Flow {
 	}
 	arrow := func(from string, to web.Node) {
 		kind, name := status.KindTransform, from
-		if source, _, ok := strings.Cut(from, "."); ok {
+		if of, ok := p.AnswersOf(from); ok && to.Kind == status.KindSink {
+			kind, name = status.KindSink, of
+		} else if source, _, ok := strings.Cut(from, "."); ok {
 			kind, name = status.KindCapture, source
 		}
 		a := web.Arrow{From: kind + " " + name, To: to.Kind + " " + to.Name}

@@ -47,6 +47,7 @@ func (k *checker) systems(ctx context.Context, cfg *pipeline, log *slog.Logger) 
 	for _, name := range cfg.ViewOrder() {
 		k.view(ctx, a, name, shapes, products)
 	}
+	cfg.answered(products)
 	for i := range cfg.Sinks {
 		k.sink(ctx, a, cfg.Sinks[i].Name, cfg.Sinks[i].Value.Views(), products)
 	}

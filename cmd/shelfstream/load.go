@@ -44,6 +44,7 @@ func loadPipeline(file string, env func(string) (string, bool)) (*pipeline, erro
 		faults = append(faults, p.trySource(cfg.Sources[i].Name, faults)...)
 	}
 	faults = append(faults, p.standardRules()...)
+	faults = append(faults, p.unanswered()...)
 	for _, f := range faults {
 		f.What, f.Fix = cfg.Redact(f.What), cfg.Redact(f.Fix)
 	}

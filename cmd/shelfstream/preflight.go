@@ -43,6 +43,7 @@ func (a *app) preflight(ctx context.Context, stages []stage) error {
 			k.view(ctx, probe, name, shapes, products)
 		}
 	}
+	a.cfg.answered(products)
 	for _, name := range names[status.KindSink] {
 		s, _ := a.cfg.Sinks.Get(name)
 		k.sink(ctx, probe, name, s.Views(), products)

@@ -185,7 +185,11 @@ func (p *pipeline) incidentRules() incident.Rules {
 		s, _ := p.Sinks.Get(name)
 		link := "sink " + name
 		for _, view := range s.Views() {
-			r.Flow[link] = append(r.Flow[link], "view "+view)
+			above := "view " + view
+			if of, ok := p.AnswersOf(view); ok {
+				above = "sink " + of
+			}
+			r.Flow[link] = append(r.Flow[link], above)
 		}
 	}
 	return r

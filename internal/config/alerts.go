@@ -142,6 +142,9 @@ func (p *Pipeline) DataOf(link string) string {
 	kind, name, _ := strings.Cut(link, " ")
 	switch kind {
 	case "view":
+		if of, ok := p.AnswersOf(name); ok {
+			return p.DataOf("sink " + of)
+		}
 		return name
 	case "sink":
 		s, ok := p.Sinks.Get(name)

@@ -151,15 +151,17 @@ type Lookup struct {
 // Sink is one system kept equal.
 type Sink struct {
 	Section Section
+
+	views []string // all of the pipeline
 }
 
 // Views lists the views a sink's tables are made of, from the 'from' of each entry in the section's
-// tables ("product", "product.images"), in the order of the file, each once.
+// tables ("product", "product.images"), in the order of the file, each once. The answers of a sink ("api.answers"; see AnswersOf) count as a view of that name.
 func (s *Sink) Views() []string {
 	var views []string
 	seen := map[string]bool{}
 	for _, from := range s.froms() {
-		if v := firstPart(from.node.Value); v != "" && !seen[v] {
+		if v := s.view(from.node.Value); v != "" && !seen[v] {
 			seen[v] = true
 			views = append(views, v)
 		}
@@ -171,7 +173,7 @@ func (s *Sink) Views() []string {
 func (s *Sink) ViewOf(table string) string {
 	for _, from := range s.froms() {
 		if from.table == table {
-			return firstPart(from.node.Value)
+			return s.view(from.node.Value)
 		}
 	}
 	return ""

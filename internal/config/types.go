@@ -143,6 +143,15 @@ func (s *Sink) froms() []from {
 	return out
 }
 
+// Froms gives the 'from' of each of the section's tables.
+func (s *Sink) Froms() map[string]string {
+	out := map[string]string{}
+	for _, f := range s.froms() {
+		out[f.table] = f.node.Value
+	}
+	return out
+}
+
 func firstPart(name string) string {
 	part, _, _ := strings.Cut(name, ".")
 	return part

@@ -23,6 +23,9 @@ type validator struct {
 // Validate gives every fault of the configuration as a whole, and sets Zone.
 func (p *Pipeline) Validate() fault.List {
 	v := &validator{p: p}
+	for i := range p.Sinks {
+		p.Sinks[i].Value.views = p.Views.Names()
+	}
 	v.general()
 	v.retries()
 	v.names()
@@ -175,6 +178,15 @@ func (v *validator) names() {
 	for _, name := range p.Sinks.Names() {
 		v.part([]string{"sinks", name}, name)
 	}
+	read := map[string]bool{}
+	for i := range p.Sinks {
+		for _, name := range p.Sinks[i].Value.Views() {
+			if of, ok := p.AnswersOf(name); ok && !read[name] {
+				read[name] = true
+				add([]string{"sinks", of}, p.Name+"."+name)
+			}
+		}
+	}
 }
 
 func (v *validator) part(path []string, name string) {
@@ -189,6 +201,9 @@ func (v *validator) part(path []string, name string) {
 
 func (v *validator) sink(name string, s *Sink) {
 	for _, f := range s.froms() {
+		if v.answers(name, s, f) {
+			continue
+		}
 		view := firstPart(f.node.Value)
 		if _, ok := v.p.Views.Get(view); ok {
 			continue
@@ -197,7 +212,9 @@ func (v *validator) sink(name string, s *Sink) {
 		if near := Nearest(view, v.p.Views.Names()); near != "" {
 			what += fmt.Sprintf(", did you mean %q?", near)
 		}
-		if len(v.p.Views) == 0 {
+		if _, sink := v.p.Sinks.Get(view); sink {
+			what, fix = fmt.Sprintf("%q is neither a view nor the answers of a sink", f.node.Value), fmt.Sprintf("write %s.%s for what was answered to the sink %[1]s, or one of the views: %[3]s", view, answers, strings.Join(v.p.Views.Names(), ", "))
+		} else if len(v.p.Views) == 0 {
 			fix = "describe it under views:"
 		}
 		v.failAt(f.node, join("sinks."+name+"."+s.Section.Kind+".tables", f.table)+".from", what, fix)

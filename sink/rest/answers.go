@@ -62,6 +62,48 @@ func answerTable(topic string, view *schemas.Table) *schemas.Table {
 	)}
 }
 
+// AnswerTable is the shape of the answers on a topic, made of the shape of the view.
+func AnswerTable(topic string, view *schemas.Table) *schemas.Table { return answerTable(topic, view) }
+
+// Answers gives, by view, what stands behind the sink's name in the name of its answers: "answers", or "answers.order" where several views are delivered. Views of which no call names
+// an answer are not there.
+func (c *Config) Answers() map[string]string {
+	out := map[string]string{}
+	for _, t := range c.Tables {
+		if !t.answered() {
+			continue
+		}
+		out[t.From] = "answers"
+		if len(c.Tables) > 1 {
+			out[t.From] += "." + t.From
+		}
+	}
+	return out
+}
+
+func (t *TableConfig) answered() bool {
+	return t.Call.Answer != "" || t.Update != nil && t.Update.Answer != ""
+}
+
+// makeReady makes the topics of answers before there is one, so that who reads them can begin, and need not wait for the first.
+func (t *Target) makeReady(ctx context.Context, views []sink.View) error {
+	if t.answers == nil {
+		return nil
+	}
+	t.answers.mu.Lock()
+	defer t.answers.mu.Unlock()
+	named := t.cfg.Answers()
+	for _, v := range views {
+		if named[v.Name] == "" {
+			continue
+		}
+		if _, err := t.answers.shape(ctx, v, 0, t.answerTopic(v.Name)); err != nil {
+			return fmt.Errorf("make the topic of the answers of %s: %w", v.Name, t.answers.ended(err))
+		}
+	}
+	return nil
+}
+
 // tell writes the answers of records, and returns when the log has them. Records without one are left out.
 func (t *Target) tell(ctx context.Context, p sink.Partition, items []*item) error {
 	var some []*item
@@ -86,7 +128,7 @@ func (t *Target) answerTopic(view string) string {
 func (a *answers) write(ctx context.Context, p sink.Partition, topic string, items []*item) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	shape, err := a.shape(ctx, p, topic)
+	shape, err := a.shape(ctx, p.View, int(p.ID)+1, topic)
 	if err != nil {
 		return err
 	}
@@ -120,8 +162,8 @@ func (a *answers) ended(err error) error {
 	return err
 }
 
-// shape makes the topic and registers its schemas, once. a.mu is held.
-func (a *answers) shape(ctx context.Context, p sink.Partition, topic string) (*answerShape, error) {
+// shape makes the topic, with the view's partitions and at least as many as given, and registers its schemas, once. a.mu is held.
+func (a *answers) shape(ctx context.Context, v sink.View, partitions int, topic string) (*answerShape, error) {
 	if a.producer == nil {
 		producer, err := a.cfg.Client.NewProducer(ctx, kafka.ProducerConfig{MaxBytes: 4 << 20})
 		if err != nil {
@@ -129,21 +171,21 @@ func (a *answers) shape(ctx context.Context, p sink.Partition, topic string) (*a
 		}
 		a.producer = producer
 	}
-	if s := a.shapes[p.View.Name]; s != nil && s.table == p.View.Table {
+	if s := a.shapes[v.Name]; s != nil && s.table == v.Table {
 		return s, nil
 	}
-	n, err := a.cfg.Client.Partitions(ctx, p.View.Topic)
+	n, err := a.cfg.Client.Partitions(ctx, v.Topic)
 	if err != nil {
 		return nil, err
 	}
 	configs := map[string]string{}
 	maps.Copy(configs, a.cfg.TopicConfigs)
 	configs["cleanup.policy"] = "compact"
-	if err := a.cfg.Client.EnsureTopics(ctx, kafka.TopicSpec{Name: topic, Partitions: max(n, int(p.ID)+1), Replication: a.cfg.Replication, Configs: configs}); err != nil {
+	if err := a.cfg.Client.EnsureTopics(ctx, kafka.TopicSpec{Name: topic, Partitions: max(n, partitions), Replication: a.cfg.Replication, Configs: configs}); err != nil {
 		return nil, err
 	}
-	s := &answerShape{table: p.View.Table}
-	if s.codec, err = schemas.Compile(answerTable(topic, p.View.Table)); err != nil {
+	s := &answerShape{table: v.Table}
+	if s.codec, err = schemas.Compile(answerTable(topic, v.Table)); err != nil {
 		return nil, err
 	}
 	if s.keyID, err = a.cfg.Registry.Register(ctx, topic+"-key", s.codec.KeySchema()); err != nil {
@@ -152,7 +194,7 @@ func (a *answers) shape(ctx context.Context, p sink.Partition, topic string) (*a
 	if s.valueID, err = a.cfg.Registry.Register(ctx, topic+"-value", s.codec.ValueSchema()); err != nil {
 		return nil, err
 	}
-	a.shapes[p.View.Name] = s
+	a.shapes[v.Name] = s
 	return s, nil
 }
 

@@ -1,12 +1,15 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/schemas/registry"
 	"shelfstream/sink"
 	"shelfstream/sink/sinktest"
 )
@@ -60,6 +63,36 @@ func wantAnswers(t *testing.T, w *sinktest.World, exact bool, n int64) {
 		if want := fmt.Sprintf("SO-%d", i); got[i] != want && (exact || got[i] == "") {
 			t.Errorf("the answer of %d is %q, want %q", i, got[i], want)
 		}
+	}
+}
+
+// TestAnswersCanBeReadBeforeThereAre: the topic of the answers is there from the first look at the views on, with the partitions of its view, and only where a call names an answer.
+func TestAnswersCanBeReadBeforeThereAre(t *testing.T) {
+	const topic = "suite.erp.answers"
+	for name, answer := range map[string]string{"named": "number", "not named": ""} {
+		t.Run(name, func(t *testing.T) {
+			w, e := world(t), newERP(t)
+			table := orders()
+			table.Answer = answer
+			cfg := config(e, table)
+			target(t, w, cfg, nil)
+			shape, err := w.Registry.Table(t.Context(), topic)
+			if answer == "" {
+				if !errors.Is(err, registry.ErrNotFound) || len(cfg.Answers()) > 0 {
+					t.Errorf("%v, %v", err, cfg.Answers())
+				}
+				return
+			}
+			if err != nil || !reflect.DeepEqual(shape.Columns, AnswerTable(topic, w.View.Table).Columns) {
+				t.Errorf("the topic has the shape %+v, %v", shape, err)
+			}
+			if n, err := w.Client.Partitions(t.Context(), topic); err != nil || n != w.Partitions {
+				t.Errorf("%d partitions, %v; the view has %d", n, err, w.Partitions)
+			}
+			if got := cfg.Answers()[w.View.Name]; got != "answers" {
+				t.Errorf("its name is %q", got)
+			}
+		})
 	}
 }
 

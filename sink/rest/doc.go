@@ -4,7 +4,8 @@
 //
 //  1. The intent is recorded, with the call's Idempotency-Key. A worker that has lost its partition cannot do that, and so delivers nothing.
 //  2. The call is made. It must end within 'timeout' of its intent.
-//  3. What the other side answered (the ERP's order number) is written to "<pipeline>.<sink>.answers", if the configuration names it.
+//  3. What the other side answered (the ERP's order number) is written to "<pipeline>.<sink>.answers", if the configuration names it. The topic is made at the start, and
+//     tables of database sinks read it like a view's (from: <sink>.answers).
 //  4. The delivery is recorded. When all records of a batch are, the partition's place moves.
 //
 // A crash, or an answer that got lost, leaves an intent. Whoever comes to that record next waits until the call cannot be under way any more, asks 'lookup' whether the

@@ -123,10 +123,13 @@ func (t *Target) Close() error {
 }
 
 // Check implements sink.Target. Whether the other side is well is seen by the first call.
-func (t *Target) Check(_ context.Context, views []sink.View) (fault.List, error) {
+func (t *Target) Check(ctx context.Context, views []sink.View) (fault.List, error) {
 	plans, faults := t.compile(views)
 	if len(faults) > 0 {
 		return faults, nil
+	}
+	if err := t.makeReady(ctx, views); err != nil {
+		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -22,7 +22,7 @@ type Config struct {
 
 // TableConfig says what one table is made of.
 type TableConfig struct { //nolint:revive // each connector calls it so too
-	From             string                  `yaml:"from" required:"true" doc:"A view (product), or a list in it (product.images)."`
+	From             string                  `yaml:"from" required:"true" doc:"A view (product), a list in it (product.images), or what another system answered to a rest sink (api.answers; api.answers.order where that delivers several views): the view's key, answer, delivery, delivered_at."`
 	Columns          map[string]ColumnConfig `yaml:"columns" doc:"The table's column: the view's field, or {from: field, write: create} for one that the shop's editors own. All fields under their own names if no column has a field here."`
 	Key              []string                `yaml:"key" doc:"The table's key columns; the view's key if left out, for a list the view's key and position."`
 	Create           bool                    `yaml:"create" doc:"Make the table, and columns that are missing in it."`
@@ -59,7 +59,7 @@ func (c *Config) Validate() fault.List {
 	for _, name := range SortedNames(c.Tables) {
 		t := c.Tables[name]
 		where := ".tables." + name
-		if len(strings.Split(t.From, ".")) > 2 || strings.Trim(t.From, ".") != t.From || t.From == "" {
+		if len(strings.Split(t.From, ".")) > 2 && !t.mayBeAnswers() || strings.Trim(t.From, ".") != t.From || t.From == "" {
 			bad(where+".from", fmt.Sprintf("%q is neither a view nor a list in one", t.From), "write the name of a view (product), or of a list in it (product.images)")
 		}
 		if t.Delete != "" && t.Delete != "delete" && t.Delete != deleteSoft {
@@ -71,7 +71,7 @@ func (c *Config) Validate() fault.List {
 		if t.Unfit != "" && t.Unfit != "fault" && t.Unfit != unfitPark {
 			bad(where+".unfit", fmt.Sprintf("%q is not possible", t.Unfit), "write fault or park")
 		}
-		if t.list() != "" && t.soft() {
+		if t.list() != "" && !t.mayBeAnswers() && t.soft() {
 			bad(where+".delete", "rows of a list cannot be deleted softly, since an element has no life of its own", "remove delete: soft, or give the list's table no 'delete'")
 		}
 		if t.SoftDeleteColumn != "" && !t.soft() {
@@ -81,11 +81,11 @@ func (c *Config) Validate() fault.List {
 		for _, name := range SortedNames(t.Columns) {
 			t.Columns[name].validate(func(what, fix string) { bad(where+".columns."+name, what, fix) })
 		}
-		if t.list() == "" {
-			if first := roots[t.view()]; first != "" && t.keepsOthers() != c.Tables[first].keepsOthers() {
+		if t.list() == "" || t.mayBeAnswers() {
+			if first := roots[t.From]; first != "" && t.keepsOthers() != c.Tables[first].keepsOthers() {
 				bad(where+".keep_others", fmt.Sprintf("differs from table %s, which is made of the same view", first), "set it for both or for none; a table with missing: park or skip has it anyway")
 			}
-			roots[t.view()] = name
+			roots[t.From] = name
 		}
 		if strings.HasPrefix(name[strings.LastIndexByte(name, '.')+1:], "shelfstream_") {
 			bad(where, "table names that start with shelfstream_ are Shelfstream's own", "choose another name")
@@ -96,7 +96,23 @@ func (c *Config) Validate() fault.List {
 
 func (t TableConfig) view() string { v, _, _ := strings.Cut(t.From, "."); return v }
 func (t TableConfig) list() string { _, l, _ := strings.Cut(t.From, "."); return l }
-func (t TableConfig) soft() bool   { return t.Delete == deleteSoft }
+
+// mayBeAnswers says whether the table reads what another system answered (api.answers). Only with the views at hand it is known that it is no list of that name in a view.
+func (t TableConfig) mayBeAnswers() bool {
+	parts := strings.Split(t.From, ".")
+	return len(parts) > 1 && len(parts) <= 3 && parts[1] == "answers"
+}
+
+// of says whether the table is made of a view, and listOf of which list in it.
+func (t TableConfig) of(view string) bool {
+	return t.From == view || strings.HasPrefix(t.From, view+".")
+}
+
+func (t TableConfig) listOf(view string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(t.From, view), ".")
+}
+
+func (t TableConfig) soft() bool { return t.Delete == deleteSoft }
 func (t TableConfig) softColumn() string {
 	if !t.soft() {
 		return ""
@@ -112,8 +128,12 @@ func (t TableConfig) rounds(column string) bool { return slices.Contains(t.Round
 func (c *Config) Views() []string {
 	var v []string
 	for _, t := range c.Tables {
-		if !slices.Contains(v, t.view()) {
-			v = append(v, t.view())
+		name := t.view()
+		if t.mayBeAnswers() {
+			name = t.From
+		}
+		if !slices.Contains(v, name) {
+			v = append(v, name)
 		}
 	}
 	slices.Sort(v)

@@ -43,7 +43,7 @@ func (t *Target) viewPlan(ctx context.Context, v sink.View) (*viewPlan, error) {
 	cfg := t.cfg
 	cfg.Tables = map[string]TableConfig{}
 	for name, c := range t.cfg.Tables {
-		if c.view() == v.Name {
+		if c.of(v.Name) {
 			cfg.Tables[name] = c
 		}
 	}
@@ -214,7 +214,7 @@ func (t *Target) Prune(ctx context.Context, v sink.View, keys [][]schemas.Value,
 // KeepsOthers implements sink.Pruner.
 func (t *Target) KeepsOthers(v sink.View) bool {
 	for _, c := range t.cfg.Tables {
-		if c.view() == v.Name && c.keepsOthers() {
+		if c.of(v.Name) && c.keepsOthers() {
 			return true
 		}
 	}

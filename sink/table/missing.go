@@ -27,7 +27,7 @@ func (t *TableConfig) validateMissing(bad func(key, what, fix string)) {
 		return
 	}
 	what := "missing: " + t.Missing
-	if t.list() != "" {
+	if t.list() != "" && !t.mayBeAnswers() {
 		bad(".missing", "rows of a list come and go with it", "remove it, or write the list as a column of the product's row")
 	}
 	if t.Delete == "delete" {

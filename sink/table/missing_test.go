@@ -72,3 +72,35 @@ func TestUpdatesWantLittle(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// The answers of a sink are a view like another, also where a view has a list of that name; only a list is no row of its own.
+func TestAnswersOfASink(t *testing.T) {
+	answers := wines()
+	answers.Name, answers.Topic = "api.answers.wine", "p.api.answers.wine"
+	survey := wines()
+	survey.Name = "survey"
+	text := schemas.Type{Kind: schemas.KindText}
+	survey.Table = &schemas.Table{Key: []int{0}, Columns: []schemas.Column{{Name: "no", Type: text}, {Name: "answers", Type: schemas.Type{Kind: schemas.KindArray, Elem: &text}}}}
+	theirs := func(field string) map[string]ColumnConfig { return map[string]ColumnConfig{"theirs": {From: field}} }
+	for name, c := range map[string]struct {
+		cfg  TableConfig
+		want string
+	}{
+		"answers":            {TableConfig{From: "api.answers.wine", Missing: "park", Delete: "soft", Columns: theirs("short")}, ""},
+		"no such column":     {TableConfig{From: "api.answers.wine", Columns: theirs("reply")}, `.columns.theirs: there is no field "reply" in api.answers.wine`},
+		"of another view":    {TableConfig{From: "api.answers.more"}, `.from: there is no view "api"`},
+		"a list":             {TableConfig{From: "survey.answers"}, ""},
+		"a list's rows":      {TableConfig{From: "survey.answers", Delete: "soft"}, ".from: rows of a list come and go with it"},
+		"a list's rows, too": {TableConfig{From: "survey.answers", Missing: "park"}, ".from: rows of a list come and go with it"},
+		"too many points":    {TableConfig{From: "api.answers.wine.x"}, `.from: "api.answers.wine.x" is neither`},
+	} {
+		cfg := Config{Section: "mysql", Tables: map[string]TableConfig{"t": c.cfg}}
+		faults := cfg.Validate()
+		if len(faults) == 0 {
+			_, faults = plan(testDialect(), &cfg, []sink.View{wines(), answers, survey})
+		}
+		if c.want == "" && len(faults) > 0 || c.want != "" && (len(faults) != 1 || !strings.Contains(faults.Error(), "mysql.tables.t"+c.want)) {
+			t.Errorf("%s: %v, want %q", name, faults, c.want)
+		}
+	}
+}

@@ -93,7 +93,12 @@ func plan(d *Dialect, cfg *Config, views []sink.View) (map[string]*viewPlan, fau
 	}
 	for _, name := range SortedNames(cfg.Tables) {
 		t := cfg.Tables[name]
-		vp := plans[t.view()]
+		var vp *viewPlan
+		for _, v := range views {
+			if t.of(v.Name) {
+				vp = plans[v.Name]
+			}
+		}
 		if vp == nil {
 			faults.Add(&fault.Fault{
 				Class: fault.Config, Where: cfg.Section + ".tables." + name + ".from", What: fmt.Sprintf("there is no view %q", t.view()),
@@ -142,13 +147,16 @@ func (b *planner) fail(key, what, fix string) {
 func (b *planner) build() *tablePlan {
 	before := len(*b.faults)
 	b.list = -1
-	if name := b.cfg.list(); name != "" {
+	if name := b.cfg.listOf(b.view.Name); name != "" {
 		b.list = b.view.Table.Column(name)
 		if b.list < 0 || b.view.Table.Columns[b.list].Type.Kind != schemas.KindArray {
 			b.fail(".from", fmt.Sprintf("view %s has no list %q", b.view.Name, name), "write one of its lists: "+orNone(b.lists()))
 			return nil
 		}
 		b.elem = b.view.Table.Columns[b.list].Type.Elem
+		if b.cfg.soft() || b.cfg.updates() { // else said before
+			b.fail(".from", "rows of a list come and go with it: they are neither deleted softly nor others' to make", "remove 'delete' and 'missing'")
+		}
 	}
 	p := &tablePlan{d: b.d, name: b.name, cfg: b.cfg, view: b.view, list: b.list, soft: -1}
 	if b.takesAll() {

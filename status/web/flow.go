@@ -53,10 +53,13 @@ func layout(stages []*stageSum, arrows []Arrow) (columns [][]*stageSum) {
 		c := at[st.id()]
 		if st.Node.Kind == "sink" {
 			c = last + 1
+			if slices.ContainsFunc(arrows, func(a Arrow) bool { return a.To == st.id() && strings.HasPrefix(a.From, "sink ") }) {
+				c++ // it reads what another sink was answered
+			}
 		}
 		byColumn[c] = append(byColumn[c], st)
 	}
-	for c := range last + 2 {
+	for c := range last + 3 {
 		if len(byColumn[c]) > 0 {
 			columns = append(columns, byColumn[c])
 		}

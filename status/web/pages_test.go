@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -246,6 +247,10 @@ func TestLayout(t *testing.T) {
 	}
 	if want := [][]string{{"erp", "warehouse"}, {"category", "article"}, {"product"}, {"shop", "b2b"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the picture is %v, want %v", got, want)
+	}
+	answered := append(slices.Clone(wineFlow.Arrows), Arrow{"sink shop", "sink b2b"})
+	if columns := layout(stages, answered); len(columns) != 5 || columns[4][0].Node.Name != "b2b" {
+		t.Errorf("what reads the answers of a sink is not behind it: %d columns", len(columns))
 	}
 	circle := []Arrow{{"transform article", "transform product"}, {"transform product", "transform article"}}
 	if n := len(layout(stages, circle)); n == 0 {
