@@ -15,7 +15,7 @@
 // Keys are compared byte by byte: char(n), citext and collations that fold are no key columns; Check says which ALTER is needed.
 //
 // Values. Infinite dates and timestamps, NaN, dates before Christ have their form. Infinite numbers go into float and numeric without a size only. U+0000 has no form in any text: its
-// product is parked. A column of an array type takes a list of values without a table of its own, other columns take it as JSON.
+// product is parked, as it is where a database in another encoding than UTF-8 lacks a character. A column of an array type takes a list of values without a table of its own, other columns take it as JSON.
 //
 // The session is ours: UTC, READ COMMITTED, lock_timeout 10 s, statement_timeout 2 min, idle_in_transaction_session_timeout 60 s, whatever the role's settings are. Poolers that give a
 // connection to others between transactions (PgBouncer's transaction mode) lose these settings and the temporary tables: use the server's own port, or session mode.
