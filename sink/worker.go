@@ -129,7 +129,7 @@ func (w *worker) lost(ctx context.Context, p *partition, err error) error {
 	if !errors.Is(err, ErrLost) {
 		return err
 	}
-	w.r.cfg.Logger.WarnContext(ctx, "sink: partition has another owner", "sink", w.r.cfg.Sink, "partition", p.String())
+	w.r.cfg.Logger.WarnContext(ctx, "sink: partition has another owner, or is to be begun anew", "sink", w.r.cfg.Sink, "partition", p.String(), "error", err)
 	w.close(ctx, p)
 	d := min(250*time.Millisecond<<min(p.lostTimes, 8), 10*time.Second)
 	p.lostTimes++

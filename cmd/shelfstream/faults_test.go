@@ -167,6 +167,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\b[0-9A-F]+/[0-9A-F]{5,}\b`), "LSN"},
 	{regexp.MustCompile(`apply \d+ records of (\S+)/\d+:`), "apply N records of $1/PARTITION:"},
 	{regexp.MustCompile(`: sent in .*`), ": sent"},
+	{regexp.MustCompile(`could not extend file ".*?"`), `could not extend file "FILE"`},
 	{regexp.MustCompile(`let user \d+ write`), "let user UID write"},
 	{regexp.MustCompile(`from \d+ back to`), "from N back to"}, // whether it has seen the end of the last transaction
 	{regexp.MustCompile(`checksum \w+, computed \w+`), "checksum X, computed Y"},

@@ -17,8 +17,4 @@ var unplayed = []Cause{
 	BinlogPacket,
 	// Every value that MariaDB 10.11 can write is read, as far as anybody knows.
 	BinlogValue,
-	// Need a database of the sink's own that comes and goes, a standby behind the sink's address, and a PostgreSQL on a small disk.
-	PGSinkDatabase,
-	PGSinkReadOnly,
-	PGSinkFull,
 }

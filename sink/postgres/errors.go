@@ -32,7 +32,6 @@ const (
 	codeNoSchema      = "3F000"
 	codeTooMany       = "53300"
 	codeDiskFull      = "53100"
-	codeOutOfMemory   = "53200"
 	codeDeadlock      = "40P01"
 	codeSerialization = "40001"
 	codeLocked        = "55P03"
@@ -117,7 +116,7 @@ func environment(where string, err error) error {
 		f.Cause, f.What, f.Fix = fault.PGSinkConnections, "the server has no free connection", "end other clients, or raise max_connections or the role's limit (ALTER ROLE … CONNECTION LIMIT -1)"
 	case codeInsufficient:
 		f.Cause, f.What, f.Fix = fault.PGSinkPrivilege, "the role may not do this", "GRANT SELECT, INSERT, UPDATE, DELETE ON the table TO the role; GRANT CREATE ON SCHEMA … where tables are to be made"
-	case codeDiskFull, codeOutOfMemory:
+	case codeDiskFull:
 		f.Cause, f.What, f.Fix = fault.PGSinkFull, "the database has no room", "make room on its disk; writing goes on by itself"
 	case codeReadOnly:
 		f.Cause, f.What, f.Fix = fault.PGSinkReadOnly, "the database is read-only", "let the address point at the primary server; writing goes on by itself"

@@ -149,19 +149,18 @@ func (t *Target) hadRows(ctx context.Context, c Conn, p sink.Partition, vp *view
 
 // appendFence appends the statement that moves the partition's place, and fails unless the row has our epoch and the place we know. The place is compared as
 // well as the epoch because of a packet that a broken connection left behind: it may still be executed after we, believing it lost, have
-// sent the batch again and gone on; then the place has moved and the old packet changes nothing.
+// sent the batch again and gone on; then the place has moved and the old packet changes nothing. A row that is not there (somebody made the table anew, and the shop's perhaps
+// too) is made as one of which nothing is known to be written: the next fence fails, and the partition is opened anew and sent from its beginning.
 func (s *session) appendFence(dst []byte, next int64) []byte {
 	d := s.t.d
 	replay := s.place.ReplayUntil
 	if next > s.place.Next {
 		replay = 0
 	}
-	n := strconv.FormatInt(next, 10)
 	dst = append(dst, "INSERT INTO "+OffsetsTable+" ("+s.t.offsetColumns()+") VALUES ("...)
 	dst = append(dst, s.keyLiterals...)
-	dst = append(dst, n...)
-	dst = append(dst, ", "...)
-	dst = strconv.AppendInt(dst, replay, 10)
+	dst = append(dst, "0, "...)
+	dst = strconv.AppendInt(dst, endOfTopic, 10)
 	dst = append(dst, ", 0, "...)
 	dst = strconv.AppendInt(dst, s.epoch, 10)
 	dst = append(dst, ", "...)
@@ -171,8 +170,10 @@ func (s *session) appendFence(dst []byte, next int64) []byte {
 	dst = append(dst, " AND "+OffsetsTable+".next_offset = "...)
 	dst = strconv.AppendInt(dst, s.place.Next, 10)
 	dst = append(dst, " THEN "...)
-	dst = append(dst, n...)
-	return append(dst, " ELSE NULL END, replay_until = "+d.New("replay_until")+", updated_at = "+d.New("updated_at")...)
+	dst = strconv.AppendInt(dst, next, 10)
+	dst = append(dst, " ELSE NULL END, replay_until = "...)
+	dst = strconv.AppendInt(dst, replay, 10)
+	return append(dst, ", updated_at = "+d.New("updated_at")...)
 }
 
 // cut shortens a text for people to n bytes, on a character's border.

@@ -79,7 +79,7 @@ func (s *session) Apply(ctx context.Context, b *sink.Batch) ([]sink.Parked, erro
 	parked, err := s.apply(ctx, u, vp, b)
 	conn.Release(u.broken)
 	if err != nil {
-		return nil, err
+		return nil, s.swept(ctx, err)
 	}
 	s.place.Updated = time.Now()
 	if b.Next > s.place.Next {
@@ -173,6 +173,21 @@ func (s *session) explain(err error) error {
 		return nil
 	}
 	return s.t.d.Environment("sink "+s.t.name, fmt.Errorf("write %s: %w", s.p, err))
+}
+
+// swept is ErrLost where our own tables are gone: somebody made the database anew, and whoever opens the partition makes them and begins at the beginning.
+func (s *session) swept(ctx context.Context, err error) error {
+	if s.t.d.Kind(err) != ErrNoTable {
+		return err
+	}
+	none := s.t.with(ctx, func(c Conn) error {
+		_, _, err := s.t.readOffset(ctx, c, s.where(), "")
+		return err
+	})
+	if none == nil || s.t.d.Kind(none) != ErrNoTable {
+		return err
+	}
+	return fmt.Errorf("%s: %w: %w", s.p, sink.ErrLost, err)
 }
 
 // unreadable takes up the records that could not even be read.

@@ -258,6 +258,12 @@ func (t *Target) Open(ctx context.Context, p sink.Partition) (sink.Session, erro
 	}
 	vp := set.views[p.View.Name]
 	row, err := t.takeOver(ctx, p, vp)
+	if err != nil && t.d.Kind(err) == ErrNoTable {
+		if err := t.remake(ctx); err != nil {
+			return nil, err
+		}
+		row, err = t.takeOver(ctx, p, vp)
+	}
 	if err != nil {
 		if t.d.Kind(err) == ErrBroken { // where the server takes no writes any more, the others lead to it too
 			t.pool.Reset()
@@ -269,4 +275,15 @@ func (t *Target) Open(ctx context.Context, p sink.Partition) (sink.Session, erro
 		return nil, fmt.Errorf("list what is parked of %s: %w", p, err)
 	}
 	return s, nil
+}
+
+// remake makes what a database that was made anew lacks, and looks whether it can take the views.
+func (t *Target) remake(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	faults, err := t.check(ctx, t.views)
+	if err == nil && len(faults) > 0 {
+		err = faults
+	}
+	return err
 }

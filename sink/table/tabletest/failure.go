@@ -25,6 +25,7 @@ func Failures(t *testing.T, k *Kit) {
 		"StoppedOwner":  stoppedOwner,
 		"LatePacket":    latePacket,
 		"LostAnswer":    lostAnswer,
+		"MadeAnew":      databaseMadeAnew,
 	})
 }
 
