@@ -85,7 +85,7 @@ func (in *inspection) load(ctx context.Context) error {
 		return err
 	}
 	err = eachRow(ctx, in.db, pair, `SHOW GLOBAL VARIABLES WHERE variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', 'binlog_row_value_options', 'server_id',
-		'log_slave_updates', 'log_replica_updates', 'gtid_mode', 'expire_logs_days', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', 'lower_case_table_names')`)
+		'log_slave_updates', 'log_replica_updates', 'gtid_mode', 'enforce_gtid_consistency', 'expire_logs_days', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', 'lower_case_table_names')`)
 	if err != nil {
 		return fmt.Errorf("read the server's settings: %w", err)
 	}
@@ -183,11 +183,14 @@ func (in *inspection) checkServer() {
 		in.add(fault.BinlogServerID, "the server itself has the server_id "+id+", which the source would take", "give the source another: server_id: "+strconv.FormatUint(uint64(in.cfg.ServerID)+1, 10))
 	}
 	if mode := in.vars["gtid_mode"]; strings.HasSuffix(mode, "_PERMISSIVE") {
-		next := "ON"
+		fix := "SET GLOBAL gtid_mode = ON"
 		if strings.HasPrefix(mode, "OFF") {
-			next = "ON_PERMISSIVE; then, when SHOW STATUS LIKE 'Ongoing_anonymous_transaction_count' is 0, SET GLOBAL gtid_mode = ON"
+			fix = "SET GLOBAL gtid_mode = ON_PERMISSIVE; then, when SHOW STATUS LIKE 'Ongoing_anonymous_transaction_count' is 0, " + fix
 		}
-		in.add(fault.BinlogGTID, "gtid_mode is "+mode+", so some transactions have a GTID and some may not", "SET GLOBAL gtid_mode = "+next+mycnf("gtid_mode=ON"))
+		if !isOn(in.vars["enforce_gtid_consistency"]) { // the server demands it
+			fix = "SET GLOBAL enforce_gtid_consistency = ON; " + fix
+		}
+		in.add(fault.BinlogGTID, "gtid_mode is "+mode+", so some transactions have a GTID and some may not", fix+mycnf("gtid_mode=ON and enforce_gtid_consistency=ON"))
 	}
 }
 

@@ -11,9 +11,9 @@ var unplayed = []Cause{
 	KafkaTopicMissing,
 	// What a broker answers that fails in a way of its own. The embedded log does after a write that failed, and ends the process for it (disk.failed, which is played); Apache Kafka halts.
 	KafkaStoreFailed,
-	// Need a server before MySQL 8.0 or MariaDB 10.6, and a MySQL, of which alone GTIDs can be switched on by halves or tagged; neither is installed.
+	// Need a server before MySQL 8.0 or MariaDB 10.6, and a MySQL, whose GTIDs alone can be switched on by halves; neither is installed. TestGTIDsByHalves follows the second's text where there is one.
 	BinlogVersion, BinlogGTID,
-	// Needs one row of more than 1 GiB: MariaDB and MySQL 8 send their log in packets of that size, whatever max_allowed_packet is.
+	// Needs a row of more than 1 GiB, as the servers send their log in packets of that size, whatever max_allowed_packet is: a minute's work and 5 GB of memory. Produced and cured by hand.
 	BinlogPacket,
 	// Every value that MariaDB 10.11 can write is read, as far as anybody knows.
 	BinlogValue,
