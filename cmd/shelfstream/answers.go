@@ -30,6 +30,21 @@ func (p *pipeline) answers(sinkName string) []string {
 	return out
 }
 
+// answersFor is the view for which a sink was given the answers of this name, "" if it is no name of answers.
+func (p *pipeline) answersFor(name string) string {
+	of, _ := p.AnswersOf(name)
+	a, ok := p.sinks[of].(answerer)
+	if !ok {
+		return ""
+	}
+	for view, behind := range a.Answers() {
+		if of+"."+behind == name {
+			return view
+		}
+	}
+	return ""
+}
+
 // unanswered finds tables that read the answers of a sink which has none of that name.
 func (p *pipeline) unanswered() fault.List {
 	var l fault.List

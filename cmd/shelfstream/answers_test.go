@@ -34,6 +34,9 @@ sinks:
 	if flow := p.incidentRules().Flow["sink shop"]; !slices.Equal(flow, []string{"sink api"}) || p.DataOf("sink shop") != "product" {
 		t.Errorf("the sink shop follows from %v, with %q", flow, p.DataOf("sink shop"))
 	}
+	if a := (&app{cfg: p}); !a.feeds([]string{"shop"}, "product") || a.feeds([]string{"shop"}, "api.answer") || p.answersFor("api.answers.product") != "" {
+		t.Error("what feeds the sink is not looked at before it starts")
+	}
 	products := map[string]sink.View{"product": {Table: &schemas.Table{Key: []int{0}, Columns: []schemas.Column{{Name: "no"}}}}}
 	p.answered(products)
 	if v := products["api.answers"]; v.Topic != "it.api.answers" || v.Table == nil || v.Table.Column("answer") < 0 || v.Table.Column("no") != 0 {

@@ -57,11 +57,11 @@ func (a *app) preflight(ctx context.Context, stages []stage) error {
 	return k.faults
 }
 
-// feeds says whether one of the sinks reads the view.
+// feeds says whether one of the sinks reads the view, or what another sink was answered for it.
 func (a *app) feeds(sinks []string, view string) bool {
 	return slices.ContainsFunc(sinks, func(name string) bool {
 		s, _ := a.cfg.Sinks.Get(name)
-		return slices.Contains(s.Views(), view)
+		return slices.ContainsFunc(s.Views(), func(from string) bool { return from == view || a.cfg.answersFor(from) == view })
 	})
 }
 

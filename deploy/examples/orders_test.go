@@ -147,6 +147,17 @@ func TestOrdersComeBack(t *testing.T) {
 	if n != 2 {
 		t.Errorf("%d changes of orders were captured, and the shop made 2", n)
 	}
+	// Commands and the page take the answers for what they are.
+	for _, c := range []struct{ command, want string }{
+		{"replay shop_numbers -to beginning", "orders.api.answers/"},
+		{"parked shop", "product.row_missing"},
+		{"status", "shop_numbers"},
+	} {
+		if out := p.command(t, ctx, strings.Fields(c.command)...); !strings.Contains(out, c.want) {
+			t.Errorf("%s prints no %q:\n%s", c.command, c.want, out)
+		}
+	}
+	becomes("the same after a replay", back(1), "SO-WEB-1 invoiced 7001 1")
 	// The status that waited for its order is written within a minute of it, or at the next start.
 	check(t, p.run.Stop(ctx))
 	p.run, err = w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: addr["ADMIN_LISTEN"]})
