@@ -3,8 +3,6 @@ package fault
 // unplayed are causes whose fault no dialogue has produced in the real system yet. They are known, so that incidents have a severity and a remedy, but
 // nobody has seen that the remedy cures; the catalogue that we stand for leaves them out. TestEveryEntryHasADialogue says which could be taken off.
 var unplayed = []Cause{
-	// It passes by itself within a second: the log has it, no page.
-	PostgresTableChanged,
 	// Needs a PostgreSQL before 15, and none is installed.
 	PostgresVersion,
 	// A topic deleted while it is written, and not made again for a minute: after that a new start meets topic.end_lost, which is played.
