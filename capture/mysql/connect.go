@@ -210,6 +210,9 @@ func (c *Config) unreachable(err error) error {
 
 // unread is a statement about or from tables that the server did not answer. what says what cannot be read.
 func (c *Config) unread(what string, err error) *fault.Fault {
+	if errors.Is(err, errTagged) {
+		return c.tagged(err)
+	}
 	if errorCode(err) == codeLockTimeout {
 		return &fault.Fault{
 			Class: fault.Environment, Cause: fault.BinlogTableLocked, Where: "source " + c.Source, What: "somebody holds a table, so it can be neither looked at nor read", Err: err,

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -65,6 +66,19 @@ type filePosition struct {
 // emptySet is the text of a position before the first transaction of a history.
 const emptySet = "empty"
 
+// errTagged is a GTID with a tag (MySQL 8.3), of which go-mysql knows nothing.
+var errTagged = errors.New("a GTID with a tag")
+
+// tagged says whether a set of MySQL has "uuid:tag:1-3" in it.
+func tagged(set string) bool {
+	for part := range strings.FieldsFuncSeq(set, func(r rune) bool { return r == ':' || r == ',' || r == '\n' || r == ' ' }) {
+		if c := part[0]; guid.Validate(part) != nil && (c < '0' || c > '9') {
+			return true
+		}
+	}
+	return false
+}
+
 // parseGTIDs reads a server's notation of a set: gtid_binlog_pos of MariaDB, gtid_executed of MySQL.
 func parseGTIDs(f flavor, text string) (position, error) {
 	text = strings.TrimSpace(text)
@@ -72,6 +86,9 @@ func parseGTIDs(f flavor, text string) (position, error) {
 		text = ""
 	}
 	if f == mySQL {
+		if tagged(text) {
+			return position{}, fmt.Errorf("read the GTID set %q: %w", text, errTagged)
+		}
 		set, err := gomysql.ParseMysqlGTIDSet(strings.ReplaceAll(text, "\n", ""))
 		if err != nil {
 			return position{}, fmt.Errorf("read the GTID set %q: %w", text, err)

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"errors"
 	"testing"
 
 	"shelfstream/capture"
@@ -47,6 +48,21 @@ func TestPosition(t *testing.T) {
 	for _, text := range []string{"0-7", "0-7-x", "binlog.000001:x", "binlog.000001:1@x", "5000000000-1-1"} {
 		if p, err := parsePosition(mariaDB, capture.Position(text)); err == nil {
 			t.Errorf("%q was read as %s", text, p)
+		}
+	}
+}
+
+func TestTagged(t *testing.T) {
+	const a = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+	for set, want := range map[string]bool{
+		"": false, a + ":1-3": false, a + ":1-3:5,\n" + a + ":7": false,
+		a + ":import:1": true, a + ":1-4:import:1": true, a + ":1-4:_x:1-2,\n" + a + ":7": true,
+	} {
+		if tagged(set) != want {
+			t.Errorf("%q: tagged %v", set, !want)
+		}
+		if _, err := parseGTIDs(mySQL, set); errors.Is(err, errTagged) != want || !want && err != nil {
+			t.Errorf("%q: %v", set, err)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (in *inspection) load(ctx context.Context) error {
 		return err
 	}
 	err = eachRow(ctx, in.db, pair, `SHOW GLOBAL VARIABLES WHERE variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', 'binlog_row_value_options', 'server_id',
-		'log_slave_updates', 'log_replica_updates', 'gtid_mode', 'enforce_gtid_consistency', 'expire_logs_days', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', 'lower_case_table_names')`)
+		'log_slave_updates', 'log_replica_updates', 'gtid_mode', 'enforce_gtid_consistency', 'gtid_executed', 'expire_logs_days', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', 'lower_case_table_names')`)
 	if err != nil {
 		return fmt.Errorf("read the server's settings: %w", err)
 	}
@@ -181,6 +181,9 @@ func (in *inspection) checkServer() {
 		in.add(fault.BinlogServerID, "server_id is 0, with which a server lets nobody read its log", "SET GLOBAL server_id = 1"+mycnf("server_id=1"))
 	case strconv.FormatUint(uint64(in.cfg.ServerID), 10):
 		in.add(fault.BinlogServerID, "the server itself has the server_id "+id+", which the source would take", "give the source another: server_id: "+strconv.FormatUint(uint64(in.cfg.ServerID)+1, 10))
+	}
+	if tagged(in.vars["gtid_executed"]) {
+		in.faults.Add(in.cfg.tagged(nil))
 	}
 	if mode := in.vars["gtid_mode"]; strings.HasSuffix(mode, "_PERMISSIVE") {
 		fix := "SET GLOBAL gtid_mode = ON"

@@ -80,6 +80,14 @@ func (s *Source) lost(what string, cause error) error {
 	return &fault.Fault{Class: fault.Environment, Cause: fault.SourcePositionLost, Where: "source " + s.cfg.Source, What: what, Fix: s.cfg.resnapshot(""), Err: err}
 }
 
+// tagged is a server whose transactions have GTIDs that nothing can be read from. The tags stay in gtid_executed until that begins anew, and with it the log.
+func (c *Config) tagged(err error) *fault.Fault {
+	return &fault.Fault{
+		Class: fault.Environment, Cause: fault.BinlogGTID, Where: "source " + c.Source, What: "a transaction has a GTID with a tag, which cannot be read from", Err: err,
+		Fix: "write without tags (gtid_next = 'AUTOMATIC'), begin the GTIDs anew where no replica reads them (RESET BINARY LOGS AND GTIDS), then " + c.resnapshot(""),
+	}
+}
+
 // errFatalReading is the server's number for whatever keeps it from sending its log (ER_SOURCE_FATAL_ERROR_READING_BINLOG).
 const errFatalReading = 1236
 

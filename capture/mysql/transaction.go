@@ -12,7 +12,6 @@ import (
 	guid "github.com/google/uuid"
 
 	"shelfstream/capture"
-	"shelfstream/internal/fault"
 )
 
 // group is a transaction of the binlog: what stands between a GTID event and its end.
@@ -57,10 +56,7 @@ func (st *stream) begin(ctx context.Context, h *replication.EventHeader, body []
 		return nil
 	}
 	if h.EventType == replication.GTID_TAGGED_LOG_EVENT {
-		return &fault.Fault{
-			Class: fault.Environment, Cause: fault.BinlogGTID, Where: "source " + st.s.cfg.Source, What: "a transaction has a GTID with a tag, which cannot be read from",
-			Fix: "write without tags (gtid_next = 'AUTOMATIC'), then " + st.s.cfg.resnapshot(""),
-		}
+		return st.s.cfg.tagged(nil)
 	}
 	var e replication.GTIDEvent
 	if err := e.Decode(body); err != nil {
