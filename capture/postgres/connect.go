@@ -122,6 +122,8 @@ const (
 	codeInsufficient       = "42501"
 	codeTooManyConnections = "53300"
 	codeLockNotAvailable   = "55P03"
+	codeAdminShutdown      = "57P01"
+	codeCrashShutdown      = "57P02"
 )
 
 // unreachable makes a fault of a connection that could not be opened.
@@ -143,12 +145,26 @@ func (s *Source) unreachable(err error) error {
 			f.Fix = "end other clients, or raise max_connections, max_wal_senders or the role's limit (ALTER ROLE … CONNECTION LIMIT -1)"
 		case codeInsufficient:
 			f.Cause, f.What, f.Fix = fault.PostgresConnectRight, "the role may not connect", "GRANT CONNECT ON DATABASE … TO the role; ALTER ROLE … REPLICATION"
+		case codeAdminShutdown, codeCrashShutdown: // while the session was set up
 		default:
 			f.Cause, f.What = fault.PostgresNotAccepting, "the server refuses the connection"
 			f.Fix = "see the server's message: a start or a recovery ends by itself, a database that was closed is opened with ALTER DATABASE … ALLOW_CONNECTIONS true; it is tried again by itself"
 		}
 	}
 	return f
+}
+
+// broke is the fault of a connection that ended: the server was stopped, or the way to it cut. The next try will say that it does not answer, which is the same
+// trouble and one incident. nil if err is of something else.
+func (s *Source) broke(err error) error {
+	c := code(err)
+	if len(fault.All(err)) > 0 || !errors.Is(err, errBroke) && c != codeAdminShutdown && c != codeCrashShutdown {
+		return nil
+	}
+	return &fault.Fault{
+		Class: fault.Environment, Cause: fault.PostgresUnreachable, Where: "source " + s.cfg.Source, What: "the connection was lost", Err: err,
+		Fix: "nothing if it was cut for a moment: it is made anew by itself; else check the network, and that PostgreSQL runs",
+	}
 }
 
 // locked is the fault of a wait for somebody else's lock that took too long; nil if err is of something else.

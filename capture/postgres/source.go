@@ -63,15 +63,25 @@ func (s *Source) Run(ctx context.Context, start capture.Start, log capture.Log) 
 	if f := s.locked(err); f != nil {
 		return f
 	}
+	if f := s.broke(err); f != nil {
+		return f
+	}
 	return err
 }
 
-func (s *Source) run(ctx context.Context, start capture.Start, log capture.Log) error {
+func (s *Source) run(ctx context.Context, start capture.Start, log capture.Log) (err error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeSQL(conn)
+	var repl *pgconn.PgConn
+	st := &stream{s: s, log: log, tables: map[uint32]*streamTable{}}
+	defer func() { // once it streams, wire tells
+		if err != nil && st.w == nil && (conn.IsClosed() || repl != nil && repl.IsClosed()) {
+			err = fmt.Errorf("%w: %w", errBroke, err)
+		}
+	}()
 	if s.catalog, err = loadCatalog(ctx, conn, &s.cfg); err != nil {
 		return err
 	}
@@ -83,8 +93,7 @@ func (s *Source) run(ctx context.Context, start capture.Start, log capture.Log) 
 	if s.publication, err = loadPublication(ctx, conn, s.cfg.Publication); err != nil {
 		return err
 	}
-	repl, err := s.connectReplication(ctx)
-	if err != nil {
+	if repl, err = s.connectReplication(ctx); err != nil {
 		return err
 	}
 	defer func() { closeReplication(repl) }()
@@ -94,7 +103,6 @@ func (s *Source) run(ctx context.Context, start capture.Start, log capture.Log) 
 	}
 	s.server = systemName(sys)
 
-	st := &stream{s: s, log: log, tables: map[uint32]*streamTable{}}
 	if start.Checkpoint == nil || start.Fresh {
 		st.after, err = s.begin(ctx, conn, repl, log)
 	} else {

@@ -140,7 +140,7 @@ func (st *stream) read(ctx context.Context) error {
 		}
 		switch {
 		case kind == msgCopyDone || kind == msgComplete || kind == msgReady:
-			return errors.New("the server ended the stream")
+			return fmt.Errorf("%w: the server ended the stream", errBroke) // it is being stopped
 		case kind != msgCopyData || len(body) == 0:
 			return fmt.Errorf("read the stream: a message %q", kind)
 		case body[0] == 'w' && len(body) > xlogHeader:

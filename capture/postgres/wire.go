@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,9 @@ const (
 	wireKeep   = 4 << 20
 	maxMessage = 1 << 30 // a row has at most 1 GB
 )
+
+// errBroke is in the errors of a connection that ends before all is said.
+var errBroke = errors.New("the connection broke")
 
 // The types of messages that matter here (PostgreSQL documentation, "Message Formats").
 const (
@@ -131,7 +135,7 @@ func (w *wire) fill(n int) error {
 			if err == io.EOF { //nolint:errorlint // Read gives it bare
 				err = io.ErrUnexpectedEOF
 			}
-			return fmt.Errorf("read from the server: %w", err)
+			return fmt.Errorf("%w: read: %w", errBroke, err)
 		}
 	}
 	return nil
@@ -162,7 +166,7 @@ func (w *wire) send(b []byte) error {
 		return fmt.Errorf("write to the server: %w", err)
 	}
 	if _, err := w.conn.Write(b); err != nil {
-		return fmt.Errorf("write to the server: %w", err)
+		return fmt.Errorf("%w: write: %w", errBroke, err)
 	}
 	return nil
 }
