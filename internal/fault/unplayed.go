@@ -5,8 +5,6 @@ package fault
 var unplayed = []Cause{
 	// Needs a PostgreSQL before 15, and none is installed.
 	PostgresVersion,
-	// A topic deleted while it is written, and not made again for a minute: after that a new start meets topic.end_lost, which is played.
-	KafkaTopicMissing,
 	// What a broker answers that fails in a way of its own. The embedded log does after a write that failed, and ends the process for it (disk.failed, which is played); Apache Kafka halts.
 	KafkaStoreFailed,
 	// Need a server before MySQL 8.0 or MariaDB 10.6, and a MySQL, whose GTIDs alone can be switched on by halves; neither is installed. TestGTIDsByHalves follows the second's text where there is one.

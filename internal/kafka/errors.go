@@ -88,7 +88,7 @@ func faultFor(where string, err error) error {
 		case kgo.SASLAuthenticationFailed, kgo.UnsupportedSASLMechanism, kgo.IllegalSASLState:
 			return mk(fault.Environment, fault.KafkaLogin, "Kafka refuses the login", "check the SASL mechanism, user and password")
 		case kgo.UnknownTopicOrPartition:
-			return mk(fault.Environment, fault.KafkaTopicMissing, "the topic or partition does not exist", "create it, or check the pipeline's name")
+			return mk(fault.Environment, fault.KafkaTopicMissing, "the topic or partition does not exist", "stop the stages and start them again, which makes it; what stood in it is sent again")
 		case kgo.InvalidReplicationFactor:
 			return mk(fault.Environment, fault.KafkaReplicas, "there are fewer brokers than replicas asked for", "lower the replication factor or add brokers")
 		case kgo.PolicyViolation, kgo.InvalidConfiguration, kgo.InvalidTopic, kgo.InvalidPartitionNumber:
