@@ -36,6 +36,10 @@ const (
 	errUserTooMany   = 1203
 	errUserLimit     = 1226
 	errHostDenied    = 1130
+	errMustChange    = 1820 // the password, as errExpired
+	errExpired       = 1862
+	errLockedMySQL   = 3118
+	errLockedMaria   = 4151
 	errForeignKey    = 1452
 	errForeignParent = 1451
 	errTooLong       = 1406
@@ -137,8 +141,8 @@ func refusal(f *fault.Fault, err error) {
 func environment(where string, err error) error {
 	f := &fault.Fault{Class: fault.Environment, Cause: fault.Unexpected, Where: where, Err: err}
 	switch n := number(err); n {
-	case errAccessDenied, errHostDenied:
-		f.Cause, f.What, f.Fix = fault.MySQLLogin, "the database refuses the login", "check user and password in the sink's dsn, and the user's account (SHOW CREATE USER …, ALTER USER …)"
+	case errAccessDenied, errHostDenied, errMustChange, errExpired, errLockedMySQL, errLockedMaria:
+		f.Cause, f.What, f.Fix = fault.MySQLLogin, "the database refuses the login", "check user and password in the sink's dsn, and the user's account (SHOW CREATE USER …, ALTER USER … ACCOUNT UNLOCK, ALTER USER … IDENTIFIED BY …)"
 	case errNoDatabase:
 		f.Cause, f.What, f.Fix = fault.MySQLDatabase, "the database does not exist", "CREATE DATABASE …; or correct its name in the sink's dsn"
 	case errTooMany, errUserTooMany, errUserLimit:
