@@ -2,10 +2,11 @@ package kafka
 
 import (
 	"context"
+	"errors"
 )
 
 // Scan calls fn for every live record with an offset in [from, to); to < 0 means up to the end offset at the time of the call. A from
-// below the partition's start begins at its start. fn's record is valid during the call only; an error of fn ends the scan and is returned.
+// below the partition's start begins at its start, also where that moves on meanwhile. fn's record is valid during the call only; an error of fn ends the scan and is returned.
 func (c *Client) Scan(ctx context.Context, topic string, partition int32, from, to int64, fn func(*Record) error) error {
 	if to < 0 {
 		end, err := c.EndOffset(ctx, topic, partition)
@@ -28,6 +29,13 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int32, from, 
 		b, err := f.PollPartition(ctx, topic, partition)
 		if err != nil {
 			return err
+		}
+		var out *OffsetOutOfRangeError
+		if errors.As(b.Err, &out) && out.Start > from { // compaction, or retention, has moved the start meanwhile
+			from = out.Start
+			f.Release(b)
+			f.Add(topic, partition, from)
+			continue
 		}
 		if b.Err != nil {
 			return b.Err
