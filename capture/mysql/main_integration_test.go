@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
 	var err error
-	server, err = testenv.StartMariaDB(context.Background(), "", testenv.MariaDBRelaxed(), testenv.MariaDBCaptured(), program())
+	server, err = testenv.StartMariaDB(context.Background(), "", testenv.MariaDBRelaxed(), testenv.MariaDBCaptured())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -35,9 +35,6 @@ func runTests(m *testing.M) int {
 	}
 	return code
 }
-
-// program is the installed server, or the one that the environment names: SHELFSTREAM_MYSQLD=/path/to/mysqld runs the tests on MySQL.
-func program() testenv.MariaDBOption { return testenv.MariaDBProgram(os.Getenv("SHELFSTREAM_MYSQLD")) }
 
 // needsMariaDB is for what MySQL does not have.
 func needsMariaDB(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 // startServer is a server of the test's own.
 func startServer(t *testing.T, settings ...string) *testenv.MariaDB {
 	t.Helper()
-	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed(), testenv.MariaDBCaptured(), program()}
+	opts := []testenv.MariaDBOption{testenv.MariaDBRelaxed(), testenv.MariaDBCaptured()}
 	for i := 0; i < len(settings); i += 2 {
 		opts = append(opts, testenv.MariaDBSetting(settings[i], settings[i+1]))
 	}

@@ -17,6 +17,8 @@ import (
 const (
 	// EnvPostgresBin is the directory with initdb and postgres.
 	EnvPostgresBin = "PG_BIN"
+	// EnvMySQL is the path of a mariadbd or mysqld to start instead of the installed one.
+	EnvMySQL = "SHELFSTREAM_MYSQLD"
 	// EnvKafkaJars is a directory with the jars of an Apache Kafka.
 	EnvKafkaJars = "SHELFSTREAM_KAFKA_JARS"
 )
@@ -69,14 +71,14 @@ type mysqlBinaries struct {
 
 // FindMariaDB tells which MariaDB or MySQL server would be started ("MariaDB 10.11.14").
 func FindMariaDB(ctx context.Context) (version string, err error) {
-	b, err := findMariaDB(ctx, "")
+	b, err := findMariaDB(ctx)
 	return b.version, err
 }
 
-// findMariaDB looks for a server program, or takes the one that is given.
-func findMariaDB(ctx context.Context, program string) (mysqlBinaries, error) {
+// findMariaDB looks for a server program, or takes the one that the environment names.
+func findMariaDB(ctx context.Context) (mysqlBinaries, error) {
 	for _, name := range []string{"mariadbd", "mysqld"} {
-		p := program
+		p := os.Getenv(EnvMySQL)
 		if p == "" {
 			p = lookSbin(name)
 		}

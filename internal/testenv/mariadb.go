@@ -30,7 +30,6 @@ type MariaDBOption func(*mariadbConfig)
 type mariadbConfig struct {
 	settings [][2]string
 	port     int
-	program  string
 }
 
 // MariaDBSetting sets a server variable, e.g. "max_allowed_packet", "64M", or an option without a value, e.g. "skip_log_bin", ""; later options win.
@@ -44,9 +43,6 @@ func MariaDBRelaxed() MariaDBOption {
 		c.settings = append(c.settings, [2]string{"innodb_flush_log_at_trx_commit", "2"}, [2]string{"sync_binlog", "0"})
 	}
 }
-
-// MariaDBProgram starts this server program and not the installed one, e.g. a MySQL's mysqld; "" does nothing.
-func MariaDBProgram(path string) MariaDBOption { return func(c *mariadbConfig) { c.program = path } }
 
 // MariaDBCaptured makes the server fit to be a source: each event of its binlog describes the columns, and GTIDs only grow.
 func MariaDBCaptured() MariaDBOption {
@@ -79,7 +75,7 @@ func StartMariaDB(ctx context.Context, dir string, opts ...MariaDBOption) (*Mari
 	for _, o := range opts {
 		o(&cfg)
 	}
-	bin, err := findMariaDB(ctx, cfg.program)
+	bin, err := findMariaDB(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -33,8 +34,14 @@ func run(m *testing.M) int {
 	}
 	defer server.Close()
 	kit.Server = server
+	if onMySQL() {
+		maps.Copy(kit.Words, tabletest.Words{"exact": "COLLATE utf8mb4_0900_bin", "int": "int", "smallint": "smallint", "too small fault": "int unsigned"})
+		kit.Session.Query = strings.Replace(kit.Session.Query, "tx_isolation", "transaction_isolation", 1)
+	}
 	return m.Run()
 }
+
+func onMySQL() bool { return strings.HasPrefix(server.Version(), "MySQL") }
 
 // kit is MySQL for the suite of all SQL targets.
 var kit = &tabletest.Kit{
@@ -55,11 +62,11 @@ var kit = &tabletest.Kit{
 	},
 	Dialect: newDialect,
 	Narrow: func(d *tabletest.Database) string {
-		d.Exec("CREATE OR REPLACE USER 'narrow'@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON {database}.* TO 'narrow'@'%'", "GRANT INSERT, UPDATE ON {database}.product TO 'narrow'@'%'")
+		d.Exec("DROP USER IF EXISTS 'narrow'@'%'", "CREATE USER 'narrow'@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON {database}.* TO 'narrow'@'%'", "GRANT INSERT, UPDATE ON {database}.product TO 'narrow'@'%'")
 		return server.DSNAs("narrow", "pw", d.Name)
 	},
 	Plain: func(d *tabletest.Database) string {
-		d.Exec("CREATE OR REPLACE USER 'plain'@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON {database}.* TO 'plain'@'%'")
+		d.Exec("DROP USER IF EXISTS 'plain'@'%'", "CREATE USER 'plain'@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON {database}.* TO 'plain'@'%'")
 		return server.DSNAs("plain", "pw", d.Name)
 	},
 	ReadOnly: []string{"SET GLOBAL read_only = 1"}, Writable: []string{"SET GLOBAL read_only = 0"},
@@ -71,7 +78,12 @@ var kit = &tabletest.Kit{
 		Want:   "1|1|0|+00:00|utf8mb4|utf8mb4|1|READ-COMMITTED",
 	},
 	Deadlocks: func(d *tabletest.Database) (int, string) {
-		_, count, _ := strings.Cut(d.Rows("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0], "|")
+		count := ""
+		if onMySQL() {
+			count = d.Rows("SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'")[0]
+		} else {
+			_, count, _ = strings.Cut(d.Rows("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")[0], "|")
+		}
 		n, err := strconv.Atoi(count)
 		if err != nil {
 			d.T.Fatal(err)

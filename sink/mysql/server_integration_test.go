@@ -30,6 +30,9 @@ func TestZeroDateDefaults(t *testing.T) {
 
 // TestNarrowCharacterSet: what a column's character set does not have is parked, and a key that cannot stand in the table has nothing to remove.
 func TestNarrowCharacterSet(t *testing.T) {
+	if onMySQL() {
+		t.Skip("MySQL has no collation of a narrow character set that compares keys byte by byte")
+	}
 	d := kit.Database(t, "CREATE TABLE product (sku varchar(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_nopad_bin PRIMARY KEY, name varchar(60) CHARACTER SET utf8mb3)",
 		"CREATE TABLE image (sku varchar(20) CHARACTER SET latin1 COLLATE latin1_nopad_bin, position int, url varchar(60), PRIMARY KEY (sku, position))")
 	tg := d.Target(tabletest.Tables{

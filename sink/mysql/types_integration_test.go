@@ -57,9 +57,13 @@ func TestEveryType(t *testing.T) {
 			t.Errorf("%v", p.Fault)
 		}
 	}
+	list := `["a\"b",null]`
+	if onMySQL() { // it keeps JSON's values, not their text
+		list = `["a\"b", null]`
+	}
 	d.Want("SELECT no, year, price, `any`, short, LENGTH(`long`), kind, HEX(bin), day, at, clock, ok, id, doc, f = 1.7976931348623157e308, g, tags FROM wine",
 		"a|-2147483648|-9999999999.99|-12345678901234567890123456789012345.000000000000000000000000000001|ø\U0001F377\\'|65535|red|0001275CFF|1582-10-15|9999-12-31 23:59:59.999999|23:59:59.999999|1|"+
-			`30313233-3435-3637-3839-616263646566|{"a": "\"x\\"}|1|0.5|["a\"b",null]`)
+			`30313233-3435-3637-3839-616263646566|{"a": "\"x\\"}|1|0.5|`+list)
 	// The same view with only the table that takes null.
 	delete(tables, "wine")
 	other := d.Target(tables, wines())
