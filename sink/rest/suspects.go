@@ -58,7 +58,11 @@ func (s *session) enough(suspects []*item) bool {
 	if s.good > 0 {
 		most = mostInARow
 	}
-	deeper := min(s.tries[suspects[0].id]/s.t.triesAlone, 5)
+	tries := 0
+	for _, it := range suspects { // not the first's alone: it may have been parked to see whether the next one goes
+		tries = max(tries, s.tries[it.id])
+	}
+	deeper := min(tries/s.t.triesAlone, 5)
 	if s.t.now().Sub(s.began) > s.t.call.timeout {
 		deeper = 0
 	}

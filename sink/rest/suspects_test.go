@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/retry"
@@ -71,6 +72,33 @@ func TestPoisonInARow(t *testing.T) {
 		}
 		if err != nil || len(parked) != tc.poisoned || len(e.rows()) != n-tc.poisoned {
 			t.Errorf("%+v: %v, %d parked; the ERP has %d", tc, err, len(parked), len(e.rows()))
+		}
+	}
+}
+
+// TestASlowServerIsNotSearched: where each call takes its time, looking further for one that goes well would hold everything up.
+func TestASlowServerIsNotSearched(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		now, skip := time.Now(), time.Duration(0)
+		e, s := fails(t, http.StatusInternalServerError, func(int) bool { return true })
+		s.t.now = func() time.Time { return now.Add(skip) }
+		b := records(0, 40)
+		for range s.t.triesAlone {
+			_, _ = s.Apply(t.Context(), b)
+		}
+		before := len(e.said())
+		e.do(func() {
+			fail := e.before
+			e.before = func(w http.ResponseWriter, r *http.Request) bool {
+				if slow {
+					skip += 2 * s.t.call.timeout
+				}
+				return fail(w, r)
+			}
+		})
+		_, _ = s.Apply(t.Context(), b)
+		if n, want := len(e.said())-before, map[bool]int{false: 2 * mostSuspects, true: mostSuspects}[slow]; n != want {
+			t.Errorf("slow %v: %d calls, want %d", slow, n, want)
 		}
 	}
 }
