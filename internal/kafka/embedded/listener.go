@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// patience is how long a request of a client that is gone is waited for: longer than any rebalance of ours.
+// patience is how long the answer to a client that is gone is waited for: longer than any rebalance of ours. Of some requests (produce with acks=0) there is none.
 const patience = 2 * time.Minute
 
 // listener's connections end for the broker when the last request is answered, and not before, even if whoever asked is gone.
@@ -23,12 +23,13 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c, answered: make(chan struct{}, 1), closed: make(chan struct{})}, nil
+	return newConn(c, patience), nil
 }
 
 // conn counts requests and answers; each is a size of 4 bytes and so many bytes. It is read by one goroutine and written by another; an answer is one Write.
 type conn struct {
 	net.Conn
+	patience time.Duration
 	answered chan struct{} // one Write was made
 	closed   chan struct{}
 	once     sync.Once
@@ -40,13 +41,17 @@ type conn struct {
 	left  int // bytes of the request's body that are not
 }
 
+func newConn(c net.Conn, patience time.Duration) *conn {
+	return &conn{Conn: c, patience: patience, answered: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
 // Read implements net.Conn.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.count(b[:n]); err == nil {
 		return n, nil
 	}
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(c.patience)
 	defer timeout.Stop()
 	for c.asked() {
 		select {

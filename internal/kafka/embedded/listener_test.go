@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -41,6 +42,62 @@ func TestMemberKilledWhileItJoins(t *testing.T) {
 	}
 	go func() { _, _ = stays.Next(t.Context()) }() // it joins once more when the other is found to be dead
 	wait(t, b, "all partitions at the one that is left", func(g *kfake.GroupInfo) bool { return len(g.Members) == 1 && g.NumAssigned() == 4 })
+}
+
+// TestConnectionOfAClientThatIsGone ends at once where all is answered, else with the answer, or when it was waited for long enough.
+func TestConnectionOfAClientThatIsGone(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		asked    string // two requests, the second of them broken off
+		answers  int    // before the client goes
+		after    int    // when it is gone
+		patience time.Duration
+	}{
+		{"idle", "", 0, 0, time.Hour},
+		{"answered", "\x00\x00\x00\x02ab\x00\x00", 1, 0, time.Hour},
+		{"answered later", "\x00\x00\x00\x02ab\x00\x00\x00\x01c", 0, 2, time.Hour},
+		{"never answered", "\x00\x00\x00\x02ab", 0, 0, time.Millisecond},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			client, server := net.Pipe()
+			c := newConn(server, tc.patience)
+			go func() {
+				if tc.asked != "" { // a pipe passes on what is empty, too
+					_, _ = client.Write([]byte(tc.asked))
+				}
+				_, _ = io.CopyN(io.Discard, client, int64(tc.answers))
+				_ = client.Close()
+			}()
+			buf := make([]byte, 3)
+			for n := 0; n < len(tc.asked); {
+				m, err := c.Read(buf)
+				if n += m; err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range tc.answers {
+				_, _ = c.Write([]byte("x"))
+			}
+			ended := make(chan error, 1)
+			go func() { _, err := c.Read(buf); ended <- err }()
+			for range tc.after {
+				select {
+				case err := <-ended:
+					t.Fatalf("it ended before it was answered: %v", err)
+				case <-time.After(20 * time.Millisecond):
+				}
+				_, _ = c.Write([]byte("x"))
+			}
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("it goes on")
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("it does not end")
+			}
+		})
+	}
 }
 
 // wait waits until the group is as wanted.
