@@ -30,17 +30,8 @@ type answerShape struct {
 	keyID, valueID int32
 }
 
-// answerTopic is "<pipeline>.<sink>.answers"; a sink that delivers several views has one for each, with the view at the end.
-func answerTopic(pipeline, sinkName, view string, several bool) string {
-	topic := pipeline + "." + sinkName + ".answers"
-	if several {
-		topic += "." + view
-	}
-	return topic
-}
-
-// answerTable is the shape of the answers of a view: its key, what the other side calls the record, under which idempotency key it was delivered, and when.
-func answerTable(topic string, view *schemas.Table) *schemas.Table {
+// AnswerTable is the shape of the answers on a topic, made of the view's: its key, what the other side calls the record, under which idempotency key it was delivered, and when.
+func AnswerTable(topic string, view *schemas.Table) *schemas.Table {
 	t := &schemas.Table{Name: topic}
 	for i, k := range view.Key {
 		c := view.Columns[k]
@@ -62,9 +53,6 @@ func answerTable(topic string, view *schemas.Table) *schemas.Table {
 	)}
 }
 
-// AnswerTable is the shape of the answers on a topic, made of the shape of the view.
-func AnswerTable(topic string, view *schemas.Table) *schemas.Table { return answerTable(topic, view) }
-
 // Answers gives, by view, what stands behind the sink's name in the name of its answers: "answers", or "answers.order" where several views are delivered. Views of which no call names
 // an answer are not there.
 func (c *Config) Answers() map[string]string {
@@ -73,12 +61,16 @@ func (c *Config) Answers() map[string]string {
 		if !t.answered() {
 			continue
 		}
-		out[t.From] = "answers"
-		if len(c.Tables) > 1 {
-			out[t.From] += "." + t.From
-		}
+		out[t.From] = c.answersName(t.From)
 	}
 	return out
+}
+
+func (c *Config) answersName(view string) string {
+	if len(c.Tables) > 1 {
+		return "answers." + view
+	}
+	return "answers"
 }
 
 func (t *TableConfig) answered() bool {
@@ -122,7 +114,7 @@ func (t *Target) tell(ctx context.Context, p sink.Partition, items []*item) erro
 }
 
 func (t *Target) answerTopic(view string) string {
-	return answerTopic(t.opts.Pipeline, t.name, view, len(t.cfg.Tables) > 1)
+	return sink.Topic(t.opts.Pipeline, t.name+"."+t.cfg.answersName(view))
 }
 
 func (a *answers) write(ctx context.Context, p sink.Partition, topic string, items []*item) error {
@@ -185,7 +177,7 @@ func (a *answers) shape(ctx context.Context, v sink.View, partitions int, topic 
 		return nil, err
 	}
 	s := &answerShape{table: v.Table}
-	if s.codec, err = schemas.Compile(answerTable(topic, v.Table)); err != nil {
+	if s.codec, err = schemas.Compile(AnswerTable(topic, v.Table)); err != nil {
 		return nil, err
 	}
 	if s.keyID, err = a.cfg.Registry.Register(ctx, topic+"-key", s.codec.KeySchema()); err != nil {
