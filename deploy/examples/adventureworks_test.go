@@ -100,7 +100,7 @@ func (w *world) example(t *testing.T, ctx context.Context, name, data string, at
 	}
 	check(t, w.pg.Exec(ctx, name, "GRANT USAGE ON SCHEMA production, web TO capture; GRANT SELECT ON ALL TABLES IN SCHEMA production, web TO capture"))
 	p := &pipeline{w: w, dir: "adventureworks", tables: []string{"product", "text", "stock", "offer"}, erpDSN: erpDSN}
-	p.start(t, ctx, name, shopDSN)
+	p.start(t, ctx, w.pg.DSNAs("capture", name), shopDSN)
 
 	before := p.equal(t, ctx, "after the load")
 	if n := len(before["product"]); n < atLeast {
@@ -176,6 +176,7 @@ type pipeline struct {
 	dir    string
 	tables []string
 	env    []string
+	addr   map[string]string // by variable
 	log    string
 	erpDSN string
 	shop   *sql.DB
@@ -194,32 +195,36 @@ func (p *pipeline) command(t *testing.T, ctx context.Context, args ...string) st
 	return string(out)
 }
 
-// start checks the example's configuration and runs it.
-func (p *pipeline) start(t *testing.T, ctx context.Context, db, shopDSN string) {
+// start checks the example's configuration and runs it. more are variables that only this example has.
+func (p *pipeline) start(t *testing.T, ctx context.Context, erpDSN, shopDSN string, more ...string) {
 	t.Helper()
 	dir := t.TempDir()
-	p.log = filepath.Join(dir, "run.log")
-	p.env = []string{
-		"SHELFSTREAM_CONFIG=" + filepath.Join(p.dir, "pipeline.yaml"), "DATA_DIR=" + dir, "ERP_DSN=" + p.w.pg.DSNAs("capture", db), "SHOP_DSN=" + shopDSN,
-	}
-	var admin string
+	p.log, p.addr = filepath.Join(dir, "run.log"), map[string]string{}
+	p.env = append([]string{"SHELFSTREAM_CONFIG=" + filepath.Join(p.dir, "pipeline.yaml"), "DATA_DIR=" + dir, "ERP_DSN=" + erpDSN, "SHOP_DSN=" + shopDSN}, more...)
 	for _, v := range []string{"LOG_LISTEN", "REGISTRY_LISTEN", "ADMIN_LISTEN"} {
 		addr, err := testenv.FreeAddr()
 		check(t, err)
-		p.env, admin = append(p.env, v+"="+addr), addr
+		p.env, p.addr[v] = append(p.env, v+"="+addr), addr
 	}
 	// Nothing has run yet, and still the rules are compared with the tables' real columns.
 	if out := p.command(t, ctx, "check", "-connect"); strings.Contains(out, "later ") {
 		t.Errorf("check -connect leaves something out:\n%s", out)
 	}
-	var err error
-	p.run, err = p.w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: admin})
-	check(t, err)
+	p.starts(t)
 	t.Cleanup(func() { check(t, p.run.Kill()) })
 	check(t, p.run.WaitReady(ctx, time.Minute))
+	var err error
 	p.shop, err = sql.Open("mysql", shopDSN)
 	check(t, err)
 	t.Cleanup(func() { check(t, p.shop.Close()) })
+}
+
+// starts starts the process, or another one after it has ended.
+func (p *pipeline) starts(t *testing.T) {
+	t.Helper()
+	var err error
+	p.run, err = p.w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: p.addr["ADMIN_LISTEN"]})
+	check(t, err)
 }
 
 // explain asks where the fields of a product with a price come from.

@@ -4,7 +4,6 @@ package examples_test
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -63,28 +62,8 @@ func TestOrdersComeBack(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 
-	dir := t.TempDir()
-	check(t, os.Mkdir(filepath.Join(dir, "import"), 0o755))
-	p := &pipeline{w: w, dir: "orders", log: filepath.Join(dir, "run.log"), env: []string{
-		"SHELFSTREAM_CONFIG=orders/pipeline.yaml", "DATA_DIR=" + dir, "ERP_DSN=" + w.pg.DSN(name), "SHOP_DSN=" + shopDSN, "ORDER_DIR=" + filepath.Join(dir, "import"), "ERP_URL=" + api.URL, "ERP_TOKEN=x",
-	}}
-	addr := map[string]string{}
-	for _, v := range []string{"LOG_LISTEN", "REGISTRY_LISTEN", "ADMIN_LISTEN"} {
-		addr[v], err = testenv.FreeAddr()
-		check(t, err)
-		p.env = append(p.env, v+"="+addr[v])
-	}
-	// Nothing has run yet: the columns of the answers are known all the same.
-	if out := p.command(t, ctx, "check", "-connect"); strings.Contains(out, "later ") {
-		t.Errorf("check -connect leaves something out:\n%s", out)
-	}
-	p.run, err = w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: addr["ADMIN_LISTEN"]})
-	check(t, err)
-	t.Cleanup(func() { check(t, p.run.Kill()) })
-	check(t, p.run.WaitReady(ctx, time.Minute))
-	p.shop, err = sql.Open("mysql", shopDSN)
-	check(t, err)
-	t.Cleanup(func() { check(t, p.shop.Close()) })
+	p := &pipeline{w: w, dir: "orders"}
+	p.start(t, ctx, w.pg.DSN(name), shopDSN, "ORDER_DIR="+t.TempDir(), "ERP_URL="+api.URL, "ERP_TOKEN=x")
 
 	shown := func(query string) (text string) {
 		check(t, p.shop.QueryRowContext(ctx, query).Scan(&text))
@@ -135,7 +114,7 @@ func TestOrdersComeBack(t *testing.T) {
 	if got := shown("SELECT GROUP_CONCAT(order_id) FROM web_order"); got != "1,2" || taken.Load() != 2 {
 		t.Errorf("the shop has the orders %s; the ERP was called %d times", got, taken.Load())
 	}
-	client, err := kafka.Open(kafka.Config{Brokers: []string{addr["LOG_LISTEN"]}})
+	client, err := kafka.Open(kafka.Config{Brokers: []string{p.addr["LOG_LISTEN"]}})
 	check(t, err)
 	t.Cleanup(func() { check(t, client.Close()) })
 	ends, err := client.EndOffsets(ctx, "orders.shop.order")
@@ -160,8 +139,7 @@ func TestOrdersComeBack(t *testing.T) {
 	becomes("the same after a replay", back(1), "SO-WEB-1 invoiced 7001 1")
 	// The status that waited for its order is written within a minute of it, or at the next start.
 	check(t, p.run.Stop(ctx))
-	p.run, err = w.bin.Start(testenv.ProcessConfig{Name: "run", Args: []string{"run"}, Env: p.env, Log: p.log, Admin: addr["ADMIN_LISTEN"]})
-	check(t, err)
+	p.starts(t)
 	becomes("the status that waited", back(2), "SO-WEB-2 received 0")
 	check(t, p.run.Stop(ctx))
 }

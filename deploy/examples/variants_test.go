@@ -58,7 +58,7 @@ func TestVariants(t *testing.T) {
 	check(t, w.pg.Exec(ctx, name, "GRANT USAGE ON SCHEMA public TO capture; GRANT SELECT ON ALL TABLES IN SCHEMA public TO capture"))
 
 	p := &pipeline{w: w, dir: "variants", tables: []string{"product", "variant", "axis"}, erpDSN: erpDSN}
-	p.start(t, ctx, name, shopDSN)
+	p.start(t, ctx, w.pg.DSNAs("capture", name), shopDSN)
 	before := p.equal(t, ctx, "after the load")
 	if n := len(before["product"]); n != 5 {
 		t.Fatalf("%d products: %v", n, before["product"])
