@@ -41,7 +41,6 @@ type shapeConfig struct {
 	charsets charsets
 	// where and again are for people: the table, and the command that reads it anew.
 	where, again string
-	// refuse is true where a type that cannot be read is a fault; otherwise only a captured column's is.
 }
 
 // newShape picks the captured columns. The error is a *fault.Fault: a type that is refused by name, no key, a column that partition_by names and
@@ -55,8 +54,8 @@ func newShape(cols []column, cfg shapeConfig) (*shape, error) {
 		s.fields[i] = f
 		s.fields[i].to = -1
 		wanted := !c.hidden() && (c.key > 0 || cfg.table.Columns == nil || named(cfg.table.Columns, c.name) || named(cfg.table.PartitionBy, c.name))
-		if err != nil && (wanted || f.decoding == asUnknown) { // what cannot be read cannot be read past either
-			return nil, s.refused(c, err)
+		if err != nil && (wanted || f.decoding == asUnknown) {
+			return nil, s.refused(c, f.decoding != asUnknown, err)
 		}
 		if !wanted {
 			continue
@@ -99,11 +98,13 @@ func named(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-func (s *shape) refused(c *column, err error) error {
-	return &fault.Fault{
-		Class: fault.Environment, Cause: fault.BinlogColumnType, Where: s.where, What: "the column " + c.name + " cannot be captured", Err: err,
-		Fix: "leave it out under columns, or give it another type (ALTER TABLE … MODIFY " + quoteName(c.name) + " …)",
+// refused is the fault of a column that cannot be read. One whose size in the log is not known cannot be read past either, so leaving it out would not help.
+func (s *shape) refused(c *column, passed bool, err error) error {
+	fix := "give it another type (ALTER TABLE … MODIFY " + quoteName(c.name) + " …)"
+	if passed {
+		fix = "leave it out under columns, or " + fix
 	}
+	return &fault.Fault{Class: fault.Environment, Cause: fault.BinlogColumnType, Where: s.where, What: "the column " + c.name + " cannot be captured", Err: err, Fix: fix}
 }
 
 // equal says whether rows of cols are read by this shape.

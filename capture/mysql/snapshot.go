@@ -107,7 +107,7 @@ func (c *Config) shapeOf(name string, t *tableInfo, set *collations) (*shape, er
 	for i := range t.columns {
 		k := &t.columns[i]
 		if why := t.faults[k.name]; why != "" {
-			return nil, (&shape{where: cfg.where}).refused(k, errors.New(why))
+			return nil, (&shape{where: cfg.where}).refused(k, false, errors.New(why))
 		}
 	}
 	return newShape(t.columns, cfg)
