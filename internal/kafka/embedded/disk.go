@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -25,6 +26,8 @@ const keptFree = 32 << 20
 type disk struct {
 	dir  string
 	room *diskspace.Guard
+
+	closing atomic.Bool
 
 	mu     sync.Mutex
 	failed *fault.Fault
@@ -51,7 +54,7 @@ func (d *disk) guard(c *kfake.Cluster) {
 	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		req, ok := r.(*kmsg.ProduceRequest)
-		if !ok || d.fault() == nil && d.room.Room(produced(req)) {
+		if !ok || !d.closing.Load() && d.fault() == nil && d.room.Room(produced(req)) {
 			return nil, nil, false
 		}
 		return refused(req), nil, true

@@ -39,6 +39,7 @@ type Broker struct {
 	addr    string
 	lock    *dirLock
 	disk    *disk
+	client  *kgo.Client
 	// endCleaner ends the cleaner and waits for it.
 	endCleaner func()
 
@@ -107,14 +108,13 @@ func Start(cfg Config) (*Broker, error) {
 	b.disk.guard(b.cluster)
 	b.addr = b.cluster.ListenAddrs()[0]
 	ctx, stop := context.WithCancel(context.Background())
-	transport := &kgo.Transport{}
-	c := &cleaner{cluster: b.cluster, client: &kgo.Client{Addr: kgo.TCP(b.addr), Transport: transport, Timeout: 10 * time.Second}, every: cfg.Compaction}
+	b.client = &kgo.Client{Addr: kgo.TCP(b.addr), Transport: &kgo.Transport{}, Timeout: 10 * time.Second}
+	c := &cleaner{cluster: b.cluster, client: b.client, every: cfg.Compaction}
 	var cleaning sync.WaitGroup
 	cleaning.Go(func() { c.run(ctx) })
 	b.endCleaner = func() {
 		stop()
 		cleaning.Wait()
-		transport.CloseIdleConnections()
 	}
 	return b, nil
 }
@@ -126,10 +126,28 @@ func (b *Broker) Addr() string { return b.addr }
 func (b *Broker) Close() error {
 	b.once.Do(func() {
 		b.endCleaner()
+		err := b.settle()
 		b.cluster.Close()
-		b.err = b.lock.release()
+		b.err = errors.Join(err, b.lock.release())
 	})
 	return b.err
+}
+
+// settle leaves nothing half done to kfake's end. kfake handles one request at a time, except that it also ends while one is being looked at by our
+// guard; then it writes that one after it has written down what it holds, into files that the next broker has opened by then. So records are
+// refused from here on, and the answer to a question put after that means that none is being looked at any more.
+func (b *Broker) settle() error {
+	b.disk.closing.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), b.client.Timeout)
+	defer cancel()
+	_, err := b.client.ApiVersions(ctx, &kgo.ApiVersionsRequest{})
+	if t, ok := b.client.Transport.(*kgo.Transport); ok {
+		t.CloseIdleConnections()
+	}
+	if err != nil {
+		return fmt.Errorf("the embedded log did not answer when it was to end, and was ended all the same: %w", err)
+	}
+	return nil
 }
 
 // logger passes kfake's warnings on; the rest is about single requests. That something took long is for whoever looks for it: most of a
