@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/retry"
-	"shelfstream/schemas"
 	"shelfstream/schemas/registry"
 	"shelfstream/status"
 	"shelfstream/status/exchange"
@@ -108,9 +106,6 @@ type Runner struct {
 	pruning sync.Mutex
 }
 
-// errShape ends the workers: a view's records have a newer shape than the one they decode to.
-var errShape = errors.New("the shape of a view changed")
-
 // NewRunner makes a runner; Run starts it.
 func NewRunner(cfg RunnerConfig) (*Runner, error) {
 	cfg.defaults()
@@ -173,68 +168,6 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// prepare learns the views' shapes and has the target checked. The first time, faults are returned; later they are shown, and looked for again.
-func (r *Runner) prepare(ctx context.Context, first bool) ([]View, error) {
-	const who = "the comparison of the target with the views"
-	for failed := 1; ; failed++ {
-		views, err := r.shapes(ctx)
-		var faults fault.List
-		if err == nil {
-			err = r.link.Do(ctx, func(ctx context.Context) (err error) {
-				begun := r.cfg.Now()
-				faults, err = r.cfg.Target.Check(ctx, views)
-				r.checked(ctx, begun, failed-1, faults, err)
-				return err
-			})
-		}
-		var wait time.Duration
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case err == nil && len(faults) == 0:
-			r.board.fine(who)
-			return views, nil
-		case err == nil && first:
-			return nil, faults
-		case err == nil:
-			wait = r.cfg.Retries.Delay(failed, faults)
-			r.board.fails(who, &failure{
-				state: "target does not fit", detail: "the shape of a view changed, and the target lacks what it needs",
-				faults: faults, tries: failed, next: r.cfg.Now().Add(wait),
-			}, r.cfg.Now())
-		default:
-			wait = r.fails(ctx, who, failed, err)
-		}
-		if werr := retry.Sleep(ctx, wait); werr != nil {
-			return nil, werr
-		}
-	}
-}
-
-// shapes asks the registry for the views' shapes, and waits for those that nothing was written of yet.
-func (r *Runner) shapes(ctx context.Context) ([]View, error) {
-	views := make([]View, 0, len(r.cfg.Views))
-	poll := retry.Backoff{Base: 200 * time.Millisecond, Max: time.Second}
-	for _, name := range r.cfg.Views {
-		topic := Topic(r.cfg.Pipeline, name)
-		for attempt := 0; ; attempt++ {
-			t, err := r.cfg.Registry.Table(ctx, topic)
-			if err == nil {
-				views = append(views, View{Name: name, Topic: topic, Table: t})
-				break
-			}
-			if !errors.Is(err, registry.ErrNotFound) {
-				return nil, err
-			}
-			r.board.state(status.StateStarting, "waits for the first record of "+topic, r.cfg.Now())
-			if err := poll.Wait(ctx, attempt); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return views, nil
-}
-
 // generation works on the assigned partitions until ctx ends or a worker meets a new shape.
 func (r *Runner) generation(ctx context.Context, gen kafka.Generation, views []View) error {
 	var parts []*partition
@@ -266,8 +199,4 @@ func (r *Runner) generation(ctx context.Context, gen kafka.Generation, views []V
 		g.Go(func() error { return w.run(ctx) })
 	}
 	return g.Wait()
-}
-
-func sameShape(a, b *schemas.Table) bool {
-	return reflect.DeepEqual(a.Columns, b.Columns) && reflect.DeepEqual(a.Key, b.Key)
 }

@@ -71,6 +71,9 @@ func connectionLost(err error) bool {
 // errNoLeader: the partition exists but has no leader at the moment.
 var errNoLeader = errors.New("partition has no leader")
 
+// MissingTopic is the fault of a topic that should be there and is not.
+func MissingTopic(name string) error { return faultFor("topic "+name, kgo.UnknownTopicOrPartition) }
+
 // faultFor puts an error that a person must act on into words; other errors pass through with where in front.
 func faultFor(where string, err error) error {
 	var f *fault.Fault
