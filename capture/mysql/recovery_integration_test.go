@@ -9,12 +9,15 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"shelfstream/capture"
+	"shelfstream/capture/capturetest"
 	"shelfstream/internal/fault"
 	"shelfstream/internal/testenv"
+	"shelfstream/schemas"
 )
 
 // startServer is a server of the test's own.
@@ -217,4 +220,57 @@ func TestCutConnection(t *testing.T) {
 		r.follows(d, "a")
 	}
 	r.stop()
+}
+
+// cutting cuts the way to the database when the snapshot begins, or at its first row.
+type cutting struct {
+	*capturetest.Recorder
+	atRow bool
+	cut   func()
+}
+
+func (c cutting) Snapshot(ctx context.Context, at capture.Position, tables []string) (capture.Snapshot, error) {
+	if !c.atRow {
+		c.cut()
+	}
+	s, err := c.Recorder.Snapshot(ctx, at, tables)
+	return cuttingRows{s, sync.OnceFunc(c.cut)}, err
+}
+
+type cuttingRows struct {
+	capture.Snapshot
+	cut func()
+}
+
+func (c cuttingRows) Row(ctx context.Context, lane int, h capture.Handle, row []schemas.Value) error {
+	c.cut()
+	return c.Snapshot.Row(ctx, lane, h, row)
+}
+
+// TestCutWhileReadingTables: a connection that is cut in the middle of a statement is the same trouble as a server that does not answer, so people are told once.
+func TestCutWhileReadingTables(t *testing.T) {
+	proxy, err := testenv.NewProxy(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	d := newDatabase(t, "CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a SELECT seq FROM seq_1_to_100000")
+	cfg := d.config(tables("a"))
+	cfg.DSN = d.server.DSNThrough(proxy, d.name)
+	for _, atRow := range []bool{false, true} {
+		src, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err = src.Run(ctx, capture.Start{Snapshot: []string{"a"}}, cutting{capturetest.NewRecorder(t, nil), atRow, proxy.Cut})
+		var f *fault.Fault
+		if !errors.As(err, &f) || f.Cause != fault.BinlogUnreachable {
+			t.Errorf("cut at a row %t: Run ended with %v", atRow, err)
+		}
+		if err := proxy.Heal(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

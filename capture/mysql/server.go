@@ -95,10 +95,7 @@ const errFatalReading = 1236
 func (s *Source) streamError(err error) error {
 	var e *gomysql.MyError
 	if !errors.As(err, &e) {
-		return &fault.Fault{
-			Class: fault.Environment, Cause: fault.BinlogUnreachable, Where: "source " + s.cfg.Source, What: "the connection on which the binary log comes broke", Err: err,
-			Fix: "nothing if it was cut for a moment: it is made anew by itself; else check the network and that the server runs",
-		}
+		return s.cfg.broke(err)
 	}
 	text := strings.ToLower(e.Message)
 	switch {

@@ -20,7 +20,7 @@ func TestStreamErrors(t *testing.T) {
 		lost  bool
 	}{
 		"cut":       {net.ErrClosed, fault.BinlogUnreachable, false},
-		"shutdown":  {&gomysql.MyError{Code: 1053, Message: "Server shutdown in progress"}, fault.BinlogNotAccepting, false},
+		"shutdown":  {&gomysql.MyError{Code: 1053, Message: "Server shutdown in progress"}, fault.BinlogUnreachable, false},
 		"two alike": {&gomysql.MyError{Code: errFatalReading, Message: "A slave with the same server_uuid/server_id as this slave has connected"}, fault.BinlogServerID, false},
 		"purged":    {&gomysql.MyError{Code: errFatalReading, Message: "Could not find GTID state requested by slave in any binlog files"}, fault.SourcePositionLost, true},
 		"huge row":  {&gomysql.MyError{Code: errFatalReading, Message: "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master"}, fault.BinlogPacket, true},

@@ -80,7 +80,7 @@ func (s *Source) Run(ctx context.Context, start capture.Start, log capture.Log) 
 		return nil // whatever broke, broke because it was told to end
 	}
 	var f *fault.Fault
-	if code := errorCode(err); (code != 0 && code != codeTableChanged || errors.Is(err, errTagged)) && !errors.As(err, &f) {
+	if code := errorCode(err); (code != 0 && code != codeTableChanged || errors.Is(err, errTagged) || broken(err)) && !errors.As(err, &f) {
 		return s.cfg.unread("a table cannot be read", err) // which the look over the source did not show: it reads no row, and locks nothing
 	}
 	return err

@@ -110,7 +110,7 @@ func (w *wire) fill(n int) error {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return fmt.Errorf("read from the server: %w", err)
+			return fmt.Errorf("%w: read: %w", gomysql.ErrBadConn, err)
 		}
 	}
 	return nil

@@ -35,7 +35,7 @@ func binlogEntries() []Entry {
 		{BinlogLogin, system, "The source's database refuses the login", Refused, Critical, "correct user or password in the source's dsn, or the user's account in the database", "shelfstream check -connect", true},
 		{BinlogDatabase, system, "There is no such database in the source's server", Refused, Critical, "correct the database's name in the source's dsn, make the database, or let the user see it", "shelfstream check -connect", true},
 		{BinlogConnections, system, "The source's server has no connection left", Busy, Critical, "end other clients, or raise max_connections or the user's limit", "", true},
-		{BinlogNotAccepting, system, "The source's server accepts no connections now", Busy, Critical, "see the server's message; a start or a shutdown ends by itself, an init_connect that fails is corrected; it is tried again by itself", "", true},
+		{BinlogNotAccepting, system, "The source's server accepts no connections now", Busy, Critical, "see the server's message; a start ends by itself, an init_connect that fails is corrected; it is tried again by itself", "", true},
 		{BinlogCatalog, system, "The source's tables cannot be looked over or read", Refused, Critical, "see the server's message: a table that is damaged is repaired or put back from a backup; it is tried again by itself", "shelfstream check -connect", true},
 		{BinlogVersion, system, "The source's server is too old", Refused, Critical, "upgrade to MySQL 8.0 or MariaDB 10.6, or newer", "shelfstream check -connect", true},
 		{BinlogOff, system, "The source's server writes no binary log", Refused, Critical, "set log_bin in the server's my.cnf, and restart it", "shelfstream check -connect", true},
