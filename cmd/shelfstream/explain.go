@@ -144,24 +144,27 @@ func (a *app) notHere(view string) error {
 	return status.NotHere(status.KindTransform, view)
 }
 
-// inSinks asks every sink of the view what it has; one that cannot be asked says why.
+// inSinks asks every sink of the view, and of what was answered to its records, what it has; one that cannot be asked says why.
 func (a *app) inSinks(ctx context.Context, view, key string) []status.ExplainedTarget {
 	var out []status.ExplainedTarget
 	for _, s := range a.cfg.Sinks {
-		if !slices.Contains(s.Value.Views(), view) {
-			continue
-		}
-		found, err := a.lookUp(ctx, s.Name, view, key)
-		if err != nil {
-			out = append(out, status.ExplainedTarget{Sink: s.Name, Table: view, Error: a.cfg.Redact(err.Error())})
-		}
-		for _, f := range found {
-			out = append(out, status.ExplainedTarget{Sink: s.Name, Table: f.Table, Columns: f.Columns, Rows: f.Rows})
+		for _, from := range s.Value.Views() {
+			if from != view && a.cfg.answersFor(from) != view {
+				continue
+			}
+			found, err := a.lookUp(ctx, s.Name, from, key)
+			if err != nil {
+				out = append(out, status.ExplainedTarget{Sink: s.Name, Table: from, Error: a.cfg.Redact(err.Error())})
+			}
+			for _, f := range found {
+				out = append(out, status.ExplainedTarget{Sink: s.Name, Table: f.Table, Columns: f.Columns, Rows: f.Rows})
+			}
 		}
 	}
 	return out
 }
 
+// lookUp asks a sink for what it has of one record of a view, or of answers.
 func (a *app) lookUp(ctx context.Context, sinkName, view, key string) ([]sink.Found, error) {
 	target, err := a.target(sinkName)
 	if err != nil {

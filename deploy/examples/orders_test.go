@@ -130,6 +130,7 @@ func TestOrdersComeBack(t *testing.T) {
 	for _, c := range []struct{ command, want string }{
 		{"replay shop_numbers -to beginning", "orders.api.answers/"},
 		{"parked shop", "product.row_missing"},
+		{"explain order 1", "shop_numbers"},
 		{"status", "shop_numbers"},
 	} {
 		if out := p.command(t, ctx, strings.Fields(c.command)...); !strings.Contains(out, c.want) {
