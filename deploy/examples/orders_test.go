@@ -130,7 +130,9 @@ func TestOrdersComeBack(t *testing.T) {
 	for _, c := range []struct{ command, want string }{
 		{"replay shop_numbers -to beginning", "orders.api.answers/"},
 		{"parked shop", "product.row_missing"},
-		{"explain order 1", "shop_numbers"},
+		{"explain order 1", "IN SINK shop_numbers"},
+		{"explain order 1", "WEB-1.edi"},
+		{"explain order 1", "IN SINK api: order"},
 		{"status", "shop_numbers"},
 	} {
 		if out := p.command(t, ctx, strings.Fields(c.command)...); !strings.Contains(out, c.want) {

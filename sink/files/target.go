@@ -15,6 +15,7 @@ import (
 
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
 	"shelfstream/sink"
 	"shelfstream/sink/ledger"
 	"shelfstream/status/exchange"
@@ -56,6 +57,7 @@ var (
 	_ sink.DryChecker = (*Target)(nil)
 	_ sink.Rewinder   = (*Target)(nil)
 	_ sink.Noticer    = (*Target)(nil)
+	_ sink.Looker     = (*Target)(nil)
 	_ sink.Session    = (*session)(nil)
 	_ sink.Retrier    = (*session)(nil)
 )
@@ -197,6 +199,16 @@ func (t *Target) Rewind(ctx context.Context, p sink.Partition, to int64, prune b
 // ListParked lists what this sink holds back, of all partitions and whoever writes them now, at most limit records.
 func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, error) {
 	return ledger.ListParked(ctx, t.ledger(false), func(view string) string { return sink.Topic(t.opts.Pipeline, view) }, limit)
+}
+
+// Lookup implements sink.Looker with the file that was made of a record, and what became of it.
+func (t *Target) Lookup(ctx context.Context, v sink.View, key []schemas.Value) ([]sink.Found, error) {
+	name, cfg, ok := t.table(v.Name)
+	if !ok {
+		return nil, nil
+	}
+	found, err := ledger.Lookup(ctx, t.ledger(cfg.Acknowledge.By != byNone), v, key, name, "file")
+	return []sink.Found{found}, err
 }
 
 // marks are the paths whose being there says that the reader is done with a file, for good or ill.

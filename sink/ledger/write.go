@@ -34,9 +34,9 @@ const (
 	kindPlace = 'p'
 )
 
-func (l *Ledger) topicKey(kind byte, id []byte) []byte {
-	b := make([]byte, 0, len(l.p.View.Name)+2+len(id))
-	b = append(b, l.p.View.Name...)
+func topicKey(v sink.View, kind byte, id []byte) []byte {
+	b := make([]byte, 0, len(v.Name)+2+len(id))
+	b = append(b, v.Name...)
 	return append(append(b, 0, kind), id...)
 }
 
@@ -67,7 +67,7 @@ func (l *Ledger) records(c *Change) ([]kafka.Record, error) {
 	var out []kafka.Record
 	put := func(kind byte, id []byte, v any) error {
 		value, err := json.Marshal(v)
-		out = append(out, kafka.Record{Key: l.topicKey(kind, id), Value: value})
+		out = append(out, kafka.Record{Key: topicKey(l.p.View, kind, id), Value: value})
 		return err
 	}
 	for i := range c.Entries {
@@ -75,10 +75,10 @@ func (l *Ledger) records(c *Change) ([]kafka.Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, kafka.Record{Key: l.topicKey(kindEntry, c.Entries[i].Key), Value: value})
+		out = append(out, kafka.Record{Key: topicKey(l.p.View, kindEntry, c.Entries[i].Key), Value: value})
 	}
 	for _, key := range c.Forget {
-		out = append(out, kafka.Record{Key: l.topicKey(kindEntry, key)})
+		out = append(out, kafka.Record{Key: topicKey(l.p.View, kindEntry, key)})
 	}
 	for i := range c.Park {
 		p := &c.Park[i]
@@ -92,7 +92,7 @@ func (l *Ledger) records(c *Change) ([]kafka.Record, error) {
 	}
 	for _, id := range c.Free {
 		if l.IsHeld(id) {
-			out = append(out, kafka.Record{Key: l.topicKey(kindHeld, id)})
+			out = append(out, kafka.Record{Key: topicKey(l.p.View, kindHeld, id)})
 		}
 	}
 	if p := c.Place; p != nil {

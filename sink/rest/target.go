@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -234,20 +236,19 @@ func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, erro
 	return ledger.ListParked(ctx, t.ledger(), func(view string) string { return sink.Topic(t.opts.Pipeline, view) }, limit)
 }
 
-// Lookup implements sink.Looker with what the server says, as far as lookup is configured.
-func (t *Target) Lookup(ctx context.Context, v sink.View, key []schemas.Value) ([]sink.Found, error) {
-	t.mu.RLock()
-	p := t.plans[v.Name]
-	t.mu.RUnlock()
-	if p == nil || p.lookup == nil {
-		return nil, nil
+// Lookup implements sink.Looker with what the server was sent and answered. It is not asked: the lookup that is configured may need more of the record than its key.
+func (t *Target) Lookup(ctx context.Context, v sink.View, key []schemas.Value) (out []sink.Found, _ error) {
+	for _, name := range slices.Sorted(maps.Keys(t.cfg.Tables)) {
+		if t.cfg.Tables[name].From != v.Name {
+			continue
+		}
+		found, err := ledger.Lookup(ctx, t.ledger(), v, key, name, "delivery")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found)
 	}
-	s := &session{t: t, p: sink.Partition{View: v}, plan: p}
-	found, answer, err := s.ask(ctx, &item{rec: &sink.Record{KeyValues: key}, key: keyText(key)})
-	if err != nil || !found {
-		return nil, err
-	}
-	return []sink.Found{{Table: p.name, Columns: []string{"answer"}, Rows: [][]*string{{&answer}}}}, nil
+	return out, nil
 }
 
 // gotToken tells of a request for a token.

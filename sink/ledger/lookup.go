@@ -1,0 +1,71 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"shelfstream/internal/kafka"
+	"shelfstream/schemas"
+	"shelfstream/sink"
+)
+
+// Lookup is what the ledger has of a key, for explain: one row of a table of the target's name with the newest delivery's name (as column name), its state, when it came to that, the attempt
+// and the answer; no row if nothing was ever delivered. It takes nothing over, so it may be called beside a running sink. It reads the topic from end to end: a second for each million entries.
+func Lookup(ctx context.Context, cfg Config, v sink.View, key []schemas.Value, table, name string) (sink.Found, error) {
+	found := sink.Found{Table: table, Columns: []string{name, "state", "at", "attempt", "answer"}}
+	e, ok, err := find(ctx, cfg, v, key)
+	if err != nil || !ok {
+		return found, err
+	}
+	row := []*string{nil, new(e.State.String()), new(e.At.UTC().Format(time.RFC3339Nano)), nil, nil}
+	for at, text := range map[int]string{0: e.Name, 3: strconv.Itoa(e.Attempt), 4: e.Answer} {
+		if text != "" && text != "0" {
+			row[at] = &text
+		}
+	}
+	found.Rows = [][]*string{row}
+	return found, nil
+}
+
+// find looks for a key's entry. It may stand in any partition: only whoever wrote the record knows in which.
+func find(ctx context.Context, cfg Config, v sink.View, key []schemas.Value) (e Entry, ok bool, _ error) {
+	codec, err := schemas.Compile(v.Table)
+	if err != nil {
+		return e, false, err
+	}
+	row := make([]schemas.Value, len(v.Table.Columns))
+	for i, k := range v.Table.Key {
+		row[k] = key[i]
+	}
+	want, err := codec.AppendKey(topicKey(v, kindEntry, nil), row)
+	if err != nil {
+		return e, false, err
+	}
+	n, err := cfg.Client.Partitions(ctx, cfg.Topic)
+	if err != nil {
+		return e, false, err
+	}
+	for p := range n {
+		err := cfg.Client.Scan(ctx, cfg.Topic, int32(p), 0, -1, func(r *kafka.Record) error {
+			switch {
+			case !bytes.Equal(r.Key, want):
+				return nil
+			case r.Value == nil:
+				ok = false
+				return nil
+			}
+			if e, err = decodeEntry(nil, r.Value); err != nil {
+				return fmt.Errorf("%s/%d@%d: %w", cfg.Topic, p, r.Offset, err)
+			}
+			ok = true
+			return nil
+		})
+		if err != nil || ok {
+			return e, ok, err
+		}
+	}
+	return e, false, nil
+}
