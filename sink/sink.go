@@ -30,6 +30,19 @@ type View struct {
 	Table *schemas.Table
 }
 
+// KeyBytes is Record.Key of a key's values.
+func (v *View) KeyBytes(key []schemas.Value) ([]byte, error) {
+	codec, err := schemas.Compile(v.Table)
+	if err != nil {
+		return nil, err
+	}
+	row := make([]schemas.Value, len(v.Table.Columns))
+	for i, k := range v.Table.Key {
+		row[k] = key[i]
+	}
+	return codec.AppendKey(nil, row)
+}
+
 // Partition is one partition of a cleaned topic, taken over by Owner.
 type Partition struct {
 	View  View

@@ -207,7 +207,11 @@ func (t *Target) Lookup(ctx context.Context, v sink.View, key []schemas.Value) (
 	if !ok {
 		return nil, nil
 	}
-	found, err := ledger.Lookup(ctx, t.ledger(cfg.Acknowledge.By != byNone), v, key, name, "file")
+	id, err := v.KeyBytes(key)
+	if err != nil {
+		return nil, err
+	}
+	found, err := ledger.Lookup(ctx, t.ledger(cfg.Acknowledge.By != byNone), v, id, name, "file")
 	return []sink.Found{found}, err
 }
 

@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"shelfstream/internal/kafka"
-	"shelfstream/schemas"
 	"shelfstream/sink"
 )
 
-// Lookup is what the ledger has of a key, for explain: one row of a table of the target's name with the newest delivery's name (as column name), its state, when it came to that, the attempt
+// Lookup is what the ledger has of a key (sink.Record.Key), for explain: one row of a table of the target's name with the newest delivery's name (as column name), its state, when it came to that, the attempt
 // and the answer; no row if nothing was ever delivered. It takes nothing over, so it may be called beside a running sink. It reads the topic from end to end: a second for each million entries.
-func Lookup(ctx context.Context, cfg Config, v sink.View, key []schemas.Value, table, name string) (sink.Found, error) {
+func Lookup(ctx context.Context, cfg Config, v sink.View, key []byte, table, name string) (sink.Found, error) {
 	found := sink.Found{Table: table, Columns: []string{name, "state", "at", "attempt", "answer"}}
 	e, ok, err := find(ctx, cfg, v, key)
 	if err != nil || !ok {
@@ -31,19 +30,8 @@ func Lookup(ctx context.Context, cfg Config, v sink.View, key []schemas.Value, t
 }
 
 // find looks for a key's entry. It may stand in any partition: only whoever wrote the record knows in which.
-func find(ctx context.Context, cfg Config, v sink.View, key []schemas.Value) (e Entry, ok bool, _ error) {
-	codec, err := schemas.Compile(v.Table)
-	if err != nil {
-		return e, false, err
-	}
-	row := make([]schemas.Value, len(v.Table.Columns))
-	for i, k := range v.Table.Key {
-		row[k] = key[i]
-	}
-	want, err := codec.AppendKey(topicKey(v, kindEntry, nil), row)
-	if err != nil {
-		return e, false, err
-	}
+func find(ctx context.Context, cfg Config, v sink.View, key []byte) (e Entry, ok bool, _ error) {
+	want := topicKey(v, kindEntry, key)
 	n, err := cfg.Client.Partitions(ctx, cfg.Topic)
 	if err != nil {
 		return e, false, err

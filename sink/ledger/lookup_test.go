@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"shelfstream/schemas"
 	"shelfstream/sink"
 	"shelfstream/sink/ledger"
 	"shelfstream/sink/sinktest"
@@ -13,16 +12,15 @@ import (
 // TestLookup: explain shows the newest delivery of exactly this key, whichever partition it is in, and disturbs nobody.
 func TestLookup(t *testing.T) {
 	_, cfg := world(t)
-	codec, err := schemas.Compile(sinktest.View().Table)
-	must(t, err)
+	view := sinktest.View()
 	key := func(no int64) string {
-		b, err := codec.AppendKey(nil, sinktest.Row(no, "", 0))
+		b, err := view.KeyBytes(sinktest.Row(no, "", 0)[:1])
 		must(t, err)
 		return string(b)
 	}
 	shown := func(no int64) string {
 		t.Helper()
-		f, err := ledger.Lookup(t.Context(), cfg, sinktest.View(), []schemas.Value{schemas.Int(no)}, "order", "file")
+		f, err := ledger.Lookup(t.Context(), cfg, sinktest.View(), []byte(key(no)), "order", "file")
 		must(t, err)
 		if f.Table != "order" || strings.Join(f.Columns, " ") != "file state at attempt answer" {
 			t.Errorf("%+v", f)

@@ -238,11 +238,15 @@ func (t *Target) ListParked(ctx context.Context, limit int) ([]sink.Parked, erro
 
 // Lookup implements sink.Looker with what the server was sent and answered. It is not asked: the lookup that is configured may need more of the record than its key.
 func (t *Target) Lookup(ctx context.Context, v sink.View, key []schemas.Value) (out []sink.Found, _ error) {
+	id, err := v.KeyBytes(key)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(t.cfg.Tables)) {
 		if t.cfg.Tables[name].From != v.Name {
 			continue
 		}
-		found, err := ledger.Lookup(ctx, t.ledger(), v, key, name, "delivery")
+		found, err := ledger.Lookup(ctx, t.ledger(), v, id, name, "delivery")
 		if err != nil {
 			return nil, err
 		}
