@@ -170,6 +170,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`could not extend file ".*?"`), `could not extend file "FILE"`},
 	{regexp.MustCompile(`let user \d+ write`), "let user UID write"},
 	{regexp.MustCompile(`from \d+ back to`), "from N back to"}, // whether it has seen the end of the last transaction
+	{regexp.MustCompile(`stays at [1-9]\d*`), "stays at N"},
+	{regexp.MustCompile(`up to offset \d+, when`), "up to offset N, when"},
 	{regexp.MustCompile(`checksum \w+, computed \w+`), "checksum X, computed Y"},
 	{regexp.MustCompile(`\(persist .*\)`), "(persist …)"}, // whichever write was the first
 	{regexp.MustCompile(`<shelfstream\.[0-9a-f]{32}@`), "<shelfstream.ID@"},

@@ -28,6 +28,7 @@ const (
 	TopicForeign  Cause = "topic.foreign_record"
 	TopicShape    Cause = "topic.other_shape"
 	TopicLost     Cause = "topic.end_lost"
+	LedgerLost    Cause = "topic.deliveries_lost"
 	SignalForeign Cause = "topic.foreign_request"
 	RowUnwritable Cause = "row.unwritable"
 	RowsTooMany   Cause = "row.too_many_parked"
@@ -72,6 +73,7 @@ func topicEntries() []Entry {
 		{TopicForeign, system, "A record in the pipeline's topics was written by somebody else", Invalid, Error, "stop who writes there, and delete the record with a tombstone: the same key without a value", "", true},
 		{TopicShape, system, "Records cannot be read as the table is now", Invalid, Error, "have the table read again, so that every row is written in its present shape", "shelfstream capture resnapshot -source <source> -table <table>", true},
 		{TopicLost, system, "A topic ends before what was written to it", Lost, Critical, "delete the source's checkpoint topic too; everything is read again", "", true},
+		{LedgerLost, system, "What a sink has delivered is not known any more", Lost, Critical, "restore the topic of its deliveries, or say from where on to deliver; what came before counts as delivered", "shelfstream replay <sink> -to <time>", true},
 		{SignalForeign, system, "A request in the signals topic is not understood", Invalid, Warning, "ask with the command", "shelfstream capture resnapshot -source <source>", true},
 		{RowUnwritable, system, "A row has no form in which it can be written", Invalid, Error, "correct the value in the ERP, or leave the column out under columns", "shelfstream capture resnapshot -source <source> -table <table>", true},
 		{RowsTooMany, system, "So many rows are parked that it is not single rows that are bad", Invalid, Critical, "look at the reasons in the parked topic", "shelfstream parked <source>", true},

@@ -78,7 +78,12 @@ func fencedError(c int16) error {
 
 // askCoordinator sends a request to the broker that keeps the state of the transactional id.
 func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message) (protocol.Message, error) {
-	m, err := p.c.askAny(ctx, &coordAPI.Request{Key: p.cfg.TransactionalID, KeyType: int8(kgo.CoordinatorKeyTypeTransaction)})
+	return p.c.askCoordinator(ctx, kgo.CoordinatorKeyTypeTransaction, p.cfg.TransactionalID, req)
+}
+
+// askCoordinator sends a request to the broker that keeps the state of a transactional id or a group.
+func (c *Client) askCoordinator(ctx context.Context, kind kgo.CoordinatorKeyType, key string, req protocol.Message) (protocol.Message, error) {
+	m, err := c.askAny(ctx, &coordAPI.Request{Key: key, KeyType: int8(kind)})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +91,7 @@ func (p *Producer) askCoordinator(ctx context.Context, req protocol.Message) (pr
 	if r.ErrorCode != 0 {
 		return nil, code(r.ErrorCode)
 	}
-	return p.c.ask(ctx, net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port))), req)
+	return c.ask(ctx, net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port))), req)
 }
 
 // Fence shuts every earlier producer of the same transactional id out of the named partitions: once it has returned, whatever such a

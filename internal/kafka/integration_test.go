@@ -61,6 +61,8 @@ func TestRealTopicsAndOffsets(t *testing.T) {
 	}
 }
 
+func TestRealCommittedOffsets(t *testing.T) { committedOffsets(t, realAddrs(t)) }
+
 func TestRealFence(t *testing.T) { fenced(t, realAddrs(t)) }
 
 func TestRealFenceUnderLoad(t *testing.T) { fencedUnderLoad(t, realAddrs(t)) }

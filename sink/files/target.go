@@ -150,7 +150,7 @@ func (t *Target) checkFolders(d *document) fault.List {
 
 func (t *Target) ledger(awaits bool) ledger.Config {
 	return ledger.Config{
-		Client: t.opts.Client, Topic: ledger.Topic(t.opts.Pipeline, t.opts.Sink), Replication: t.opts.Replication, TopicConfigs: t.opts.Topics, Awaits: awaits, Now: t.opts.Now,
+		Client: t.opts.Client, Sink: t.opts.Sink, Topic: ledger.Topic(t.opts.Pipeline, t.opts.Sink), Replication: t.opts.Replication, TopicConfigs: t.opts.Topics, Awaits: awaits, Now: t.opts.Now,
 	}
 }
 

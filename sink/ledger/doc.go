@@ -12,4 +12,5 @@
 //     only while it owns the partition, but for what it had intended before; and what a crash or a take-over left intended is known (Pending).
 //   - Nothing is forgotten: the entry of an order delivered years ago still keeps it from being delivered again. A million entries take about 150 MB of memory, over
 //     all workers together, and some ten seconds of one core to read at a start (see TestMemoryOfEntries).
+//   - A topic that was deleted is not taken for a new one: Open fails with LedgerLost, as long as the witness lasts (see witness.go), until Rewind says from where on to deliver.
 package ledger

@@ -17,10 +17,10 @@ import (
 	"shelfstream/sink"
 )
 
-// Config says where a sink's ledger is. Client and Topic are required.
+// Config says where a sink's ledger is. Client, Sink and Topic are required.
 type Config struct {
 	Client      *kafka.Client
-	Topic       string
+	Sink, Topic string
 	Replication int
 	// TopicConfigs are settings of the topic, if it has to be made.
 	TopicConfigs map[string]string
@@ -40,6 +40,7 @@ type Ledger struct {
 	producer *kafka.Producer
 
 	writing sync.Mutex // held over a write and its effect in memory, so that both have the same order
+	vouched time.Time  // when vouch wrote last; guarded by writing
 
 	mu     sync.RWMutex
 	done   map[sink.KeyHash]packed // of which nothing is expected
@@ -47,10 +48,30 @@ type Ledger struct {
 	held   map[sink.KeyHash]sink.Parked
 	sorted []sink.Parked // held by offset; nil: to be made
 	place  sink.Place
+	seen   bool // something of it stands, or stood, in the topic
 }
 
-// Open takes the partition over. When it returns, nobody who opened it before can write any more, and everything they wrote is known. An error is worth another try.
-func Open(ctx context.Context, cfg Config, p sink.Partition) (_ *Ledger, err error) {
+// Open takes the partition over. When it returns, nobody who opened it before can write any more, and everything they wrote is known. An error is worth another try; it is a
+// *fault.Fault of the cause LedgerLost if what was delivered is not known any more.
+func Open(ctx context.Context, cfg Config, p sink.Partition) (*Ledger, error) {
+	l, err := open(ctx, cfg, p)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := l.lostAt(ctx)
+	if err == nil && lost >= 0 {
+		err = l.lostFault(lost)
+	}
+	if err == nil {
+		err = l.vouch(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func open(ctx context.Context, cfg Config, p sink.Partition) (_ *Ledger, err error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -187,6 +208,7 @@ func (l *Ledger) IsHeld(id []byte) bool {
 func (l *Ledger) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	l.lastWord(ctx)
 	// Whatever is not acknowledged by now, nobody was told to be durable.
 	if err := l.producer.Close(ctx); err != nil && !errors.Is(err, kafka.ErrFenced) && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("close the ledger %s/%d: %w", l.cfg.Topic, l.p.ID, err)
@@ -195,14 +217,21 @@ func (l *Ledger) Close() error {
 }
 
 // Rewind shuts the partition's owner out and, if to lies before its place, sets the place back to it; it returns the place before (see sink.Rewinder). What was
-// delivered stays known, so a replay delivers only what is not.
+// delivered stays known, so a replay delivers only what is not. Where that is lost, the place is set to to wherever it was, and what lies before counts as delivered.
 func Rewind(ctx context.Context, cfg Config, p sink.Partition, to int64) (sink.Place, error) {
-	l, err := Open(ctx, cfg, p)
+	l, err := open(ctx, cfg, p)
 	if err != nil {
 		return sink.Place{}, err
 	}
+	lost, err := l.lostAt(ctx)
+	if err != nil {
+		return sink.Place{}, errors.Join(err, l.Close())
+	}
 	before := l.Place()
-	if !before.Updated.IsZero() && to < before.Next {
+	if lost >= 0 {
+		before.Next = max(lost, to)
+	}
+	if lost >= 0 || !before.Updated.IsZero() && to < before.Next {
 		place := before
 		place.Next, place.ReplayUntil = to, math.MaxInt64
 		err = l.Move(ctx, place)

@@ -23,7 +23,7 @@ func world(t *testing.T) (*sinktest.World, ledger.Config) {
 	t.Helper()
 	w := sinktest.NewWorld(t, sinktest.View(), 4)
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return w, ledger.Config{Client: w.Client, Topic: ledger.Topic("suite", "erp"), Awaits: true, Now: func() time.Time { return now }}
+	return w, ledger.Config{Client: w.Client, Sink: "erp", Topic: ledger.Topic("suite", "erp"), Awaits: true, Now: func() time.Time { return now }}
 }
 
 func open(t *testing.T, cfg ledger.Config, p sink.Partition) *ledger.Ledger {

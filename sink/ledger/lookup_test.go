@@ -43,7 +43,7 @@ func TestLookup(t *testing.T) {
 	}
 	p, q, other := part(), part(), part()
 	q.ID = 0
-	other.View.Name = "other"
+	other.View.Name, other.ID = "other", 1
 	l := open(t, cfg, p)
 	first := entry(key(1), ledger.Intended, 1)
 	first.Name, first.Answer, first.Attempt = "1.edi", "", 0

@@ -57,9 +57,9 @@ func (l *Ledger) Write(ctx context.Context, c Change) error {
 		return l.lost(err)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.take(&c)
-	return nil
+	l.mu.Unlock()
+	return l.vouch(ctx)
 }
 
 // records are those that say the change.
@@ -116,6 +116,7 @@ func (l *Ledger) since(id []byte) time.Time {
 
 // take makes memory what was written. l.mu is held.
 func (l *Ledger) take(c *Change) {
+	l.seen = true
 	for i := range c.Entries {
 		l.keep(sink.HashKey(c.Entries[i].Key), &c.Entries[i])
 	}

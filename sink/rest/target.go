@@ -220,7 +220,7 @@ func (t *Target) Open(ctx context.Context, p sink.Partition) (sink.Session, erro
 }
 
 func (t *Target) ledger() ledger.Config {
-	return ledger.Config{Client: t.opts.Client, Topic: ledger.Topic(t.opts.Pipeline, t.name), Replication: t.opts.Replication, TopicConfigs: t.opts.TopicConfigs, Now: t.opts.Now}
+	return ledger.Config{Client: t.opts.Client, Sink: t.name, Topic: ledger.Topic(t.opts.Pipeline, t.name), Replication: t.opts.Replication, TopicConfigs: t.opts.TopicConfigs, Now: t.opts.Now}
 }
 
 // Rewind implements sink.Rewinder. A replay sends what the other side does not have.

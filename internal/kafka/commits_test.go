@@ -1,0 +1,44 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"shelfstream/internal/fault"
+)
+
+// committedOffsets shows on any cluster that an offset is kept under a group's name, for each partition.
+func committedOffsets(t *testing.T, addrs []string) {
+	t.Helper()
+	ctx := within(t, 60*time.Second)
+	c := client(t, addrs...)
+	name := topic(t, c, 2)
+	group := "group of " + name
+	is := func(partition int32, want int64) {
+		t.Helper()
+		if got, err := c.CommittedOffset(ctx, group, name, partition); err != nil || got != want {
+			t.Errorf("partition %d: %d, %v; want %d", partition, got, err, want)
+		}
+	}
+	is(0, -1)
+	for _, offset := range []int64{0, 7, 3} {
+		if err := c.CommitOffset(ctx, group, name, 0, offset); err != nil {
+			t.Fatal(err)
+		}
+		is(0, offset)
+		is(1, -1)
+	}
+	if got, err := c.CommittedOffset(ctx, "another", name, 0); err != nil || got != -1 {
+		t.Errorf("of another group: %d, %v", got, err)
+	}
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	var f *fault.Fault
+	if err := c.CommitOffset(short, group, "no-such-topic", 0, 1); !errors.As(err, &f) || f.Cause != fault.KafkaTopicMissing {
+		t.Errorf("of a topic that does not exist: %v", err)
+	}
+}
+
+func TestCommittedOffsets(t *testing.T) { committedOffsets(t, cluster(t).ListenAddrs()) }
