@@ -170,6 +170,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`could not extend file ".*?"`), `could not extend file "FILE"`},
 	{regexp.MustCompile(`let user \d+ write`), "let user UID write"},
 	{regexp.MustCompile(`from \d+ back to`), "from N back to"}, // whether it has seen the end of the last transaction
+	// The place that goes with a record takes a byte more or less.
+	{regexp.MustCompile(`it takes \d+ bytes`), "it takes N bytes"},
+	{regexp.MustCompile(`--add-config max\.message\.bytes=\d+`), "--add-config max.message.bytes=N"},
 	{regexp.MustCompile(`stays at [1-9]\d*`), "stays at N"},
 	{regexp.MustCompile(`up to offset \d+, when`), "up to offset N, when"},
 	{regexp.MustCompile(`checksum \w+, computed \w+`), "checksum X, computed Y"},
