@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -181,7 +182,7 @@ func TestTooLargeForTheTopic(t *testing.T) {
 	e.db.Commit(insert(head, capturetest.Row{ID: 1, Label: strings.Repeat("a", 5000)}), insert(head, capturetest.Row{ID: 2, Label: noise(5000)}))
 	e.reaches("1")
 	p := e.wantParked("head/2")["head/2"]
-	if p.Bytes < 5000 || !strings.Contains(p.Fix, "max.message.bytes=") || !strings.Contains(p.Fix, "resnapshot -source erp -table head") {
+	if p.Bytes < 5000 || !strings.Contains(p.Fix, fmt.Sprintf("max.message.bytes=%d,", 2*p.Bytes)) || !strings.Contains(p.Fix, "resnapshot -source erp -table head") {
 		t.Errorf("parked as %+v", p)
 	}
 	stop()

@@ -70,15 +70,12 @@ func (c *Config) broke(err error) *fault.Fault {
 
 // unreachable makes a fault of a connection that could not be opened.
 func (c *Config) unreachable(err error) error {
-	if broken(err) && errorCode(err) != 0 {
-		return c.broke(err)
-	}
 	f := &fault.Fault{
 		Class: fault.Environment, Cause: fault.BinlogUnreachable, Where: "source " + c.Source, What: "the database cannot be reached", Err: err,
 		Fix: "check host, port and network, and that the server runs and listens there (bind-address, firewall)",
 	}
 	switch errorCode(err) {
-	case 0:
+	case 0, codeShutdown, codeKilledMariaDB, codeKilledMySQL:
 	case codeLoginDenied, codeHostDenied, codeAuthMode, codeAuthPlugin:
 		f.Cause, f.What = fault.BinlogLogin, "the database refuses the login"
 		f.Fix = "check user and password in dsn, and that the user may come from this host (SELECT user, host, plugin FROM mysql.user)"

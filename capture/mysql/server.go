@@ -94,7 +94,7 @@ const errFatalReading = 1236
 // streamError says what the end of the stream means.
 func (s *Source) streamError(err error) error {
 	var e *gomysql.MyError
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || broken(err) {
 		return s.cfg.broke(err)
 	}
 	text := strings.ToLower(e.Message)

@@ -12,18 +12,24 @@ import (
 )
 
 // Lookup is what the ledger has of a key (sink.Record.Key), for explain: one row of a table of the target's name with the newest delivery's name (as column name), its state, when it came to that, the attempt
-// and the answer; no row if nothing was ever delivered. It takes nothing over, so it may be called beside a running sink. It reads the topic from end to end: a second for each million entries.
+// and the answer; no row if nothing was ever delivered. It takes nothing over, so it may be called beside a running sink. It reads the topic from end to end.
 func Lookup(ctx context.Context, cfg Config, v sink.View, key []byte, table, name string) (sink.Found, error) {
 	found := sink.Found{Table: table, Columns: []string{name, "state", "at", "attempt", "answer"}}
 	e, ok, err := find(ctx, cfg, v, key)
 	if err != nil || !ok {
 		return found, err
 	}
-	row := []*string{nil, new(e.State.String()), new(e.At.UTC().Format(time.RFC3339Nano)), nil, nil}
-	for at, text := range map[int]string{0: e.Name, 3: strconv.Itoa(e.Attempt), 4: e.Answer} {
-		if text != "" && text != "0" {
-			row[at] = &text
+	attempt := ""
+	if e.Attempt > 0 {
+		attempt = strconv.Itoa(e.Attempt)
+	}
+	var row []*string
+	for _, text := range []string{e.Name, e.State.String(), e.At.UTC().Format(time.RFC3339Nano), attempt, e.Answer} {
+		cell := &text
+		if text == "" {
+			cell = nil
 		}
+		row = append(row, cell)
 	}
 	found.Rows = [][]*string{row}
 	return found, nil
@@ -37,7 +43,7 @@ func find(ctx context.Context, cfg Config, v sink.View, key []byte) (e Entry, ok
 		return e, false, err
 	}
 	for p := range n {
-		err := cfg.Client.Scan(ctx, cfg.Topic, int32(p), 0, -1, func(r *kafka.Record) error {
+		err := cfg.Client.Scan(ctx, cfg.Topic, int32(p), 0, -1, func(r *kafka.Record) (err error) {
 			switch {
 			case !bytes.Equal(r.Key, want):
 				return nil

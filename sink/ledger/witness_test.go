@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,31 +26,37 @@ func lose(t *testing.T, w *sinktest.World) {
 
 // TestLostLedger: a ledger whose topic is gone is no new one. Nothing is delivered until a person says from where on.
 func TestLostLedger(t *testing.T) {
+	first := func(l *ledger.Ledger) error { return l.Put(t.Context(), entry("a", ledger.Intended, 0)) }
+	moved := func(l *ledger.Ledger) error {
+		return errors.Join(first(l), l.Move(t.Context(), sink.Place{Next: 7}))
+	}
 	for name, c := range map[string]struct {
 		leave func(l *ledger.Ledger) error // before the loss
-		at    int64                        // what the fault says
-		lost  bool
+		at    int64                        // what the fault says, -1 if it is none
+		ends  bool                         // as it should; else it is killed
 	}{
-		"nothing was delivered":   {func(l *ledger.Ledger) error { return nil }, 0, false},
-		"the first was intended":  {func(l *ledger.Ledger) error { return l.Put(t.Context(), entry("a", ledger.Intended, 0)) }, 0, true},
-		"the place was written":   {func(l *ledger.Ledger) error { return l.Move(t.Context(), sink.Place{Next: 7}) }, 7, true},
-		"only its place is known": {func(l *ledger.Ledger) error { return l.Write(t.Context(), ledger.Change{Place: &sink.Place{Next: 2}}) }, 2, true},
+		"nothing was delivered":  {func(*ledger.Ledger) error { return nil }, -1, true},
+		"killed at the first":    {first, 0, false},
+		"killed behind it":       {moved, 0, false}, // within the hour
+		"ended behind the first": {moved, 7, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, cfg := world(t)
 			p := part()
 			l := open(t, cfg, p)
 			must(t, c.leave(l))
-			must(t, l.Close())
+			if c.ends {
+				must(t, l.Close())
+			}
 			lose(t, w)
 			again, err := ledger.Open(t.Context(), cfg, p)
-			if !c.lost {
+			if c.at < 0 {
 				must(t, err)
 				must(t, again.Close())
 				return
 			}
 			var f *fault.Fault
-			if !errors.As(err, &f) || f.Cause != fault.LedgerLost || !strings.Contains(f.Fix, "shelfstream replay erp -to") {
+			if !errors.As(err, &f) || f.Cause != fault.LedgerLost || !strings.Contains(f.What, fmt.Sprintf("up to offset %d,", c.at)) || !strings.Contains(f.Fix, "shelfstream replay erp -to") {
 				t.Fatalf("opened a ledger that was lost: %v", err)
 			}
 			for _, to := range []int64{5, 3} { // forward where the place is lost, and back as ever

@@ -27,7 +27,7 @@ type disk struct {
 	dir  string
 	room *diskspace.Guard
 
-	closing atomic.Bool
+	closing atomic.Bool // nothing is accepted any more: see Broker.settle
 
 	mu     sync.Mutex
 	failed *fault.Fault

@@ -15,14 +15,7 @@ func TestEndsAfterWhatItHasBegun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cfg := Config{Dir: t.TempDir()}
-	b, err := Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := open(t, b.Addr())
-	if err := c.EnsureTopics(ctx, kafka.TopicSpec{Name: "t", Partitions: 1}); err != nil {
-		t.Fatal(err)
-	}
+	b, c := started(ctx, t, cfg)
 	produce(ctx, t, c, "t", 0, 10)
 	p, err := c.NewProducer(ctx, kafka.ProducerConfig{})
 	if err != nil {

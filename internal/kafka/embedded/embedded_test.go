@@ -25,6 +25,20 @@ func open(t *testing.T, addr string) *kafka.Client {
 	return c
 }
 
+// started is a broker with a topic t, and a client of it.
+func started(ctx context.Context, t *testing.T, cfg Config) (*Broker, *kafka.Client) {
+	t.Helper()
+	b, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, b.Addr())
+	if err := c.EnsureTopics(ctx, kafka.TopicSpec{Name: "t", Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	return b, c
+}
+
 func produce(ctx context.Context, t *testing.T, c *kafka.Client, topic string, from, to int) {
 	t.Helper()
 	p, err := c.NewProducer(ctx, kafka.ProducerConfig{})
@@ -63,17 +77,10 @@ func TestSurvivesRestartOnItsPort(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cfg := Config{Dir: t.TempDir()}
-	b, err := Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, c := started(ctx, t, cfg)
 	host, _, err := net.SplitHostPort(b.Addr())
 	if err != nil || host != "127.0.0.1" {
 		t.Fatalf("listens on %s", b.Addr())
-	}
-	c := open(t, b.Addr())
-	if err := c.EnsureTopics(ctx, kafka.TopicSpec{Name: "t", Partitions: 1}); err != nil {
-		t.Fatal(err)
 	}
 	produce(ctx, t, c, "t", 0, 1000)
 	cfg.Listen = b.Addr()
@@ -177,15 +184,8 @@ func TestRefusesAfterFailedWrite(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	dir := t.TempDir()
-	b, err := Start(Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, c := started(ctx, t, Config{Dir: dir})
 	defer b.Close()
-	c := open(t, b.Addr())
-	if err := c.EnsureTopics(ctx, kafka.TopicSpec{Name: "t", Partitions: 1}); err != nil {
-		t.Fatal(err)
-	}
 	produce(ctx, t, c, "t", 0, 10)
 	b.disk.heard("compact t-0: read batch pass 1: EOF")
 	if b.Fault() != nil {
