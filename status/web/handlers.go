@@ -32,16 +32,15 @@ func (s *Server) Report() *status.Report {
 }
 
 func (s *Server) statusJSON(w http.ResponseWriter, _ *http.Request) {
-	m := s.now()
-	r := *m.Report
-	for _, i := range m.Incidents {
+	r := s.Report()
+	for _, i := range s.incidents() {
 		if i.Resolved.IsZero() {
 			r.Incidents = append(r.Incidents, status.OpenIncident{
 				ID: i.ID, Severity: i.Severity, Since: i.Opened, Link: i.Link, What: i.What, Count: i.Count, By: i.By, Behind: i.Behind,
 			})
 		}
 	}
-	s.json(w, http.StatusOK, &r)
+	s.json(w, http.StatusOK, r)
 }
 
 // healthz fails only when a stage has ended for good: that is when starting the process again may help.
@@ -72,7 +71,7 @@ func (s *Server) incidentsJSON(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusNotFound, errors.New("this process keeps no incidents"))
 		return
 	}
-	list := s.now().Incidents
+	list := s.incidents()
 	if list == nil {
 		list = []Incident{}
 	}

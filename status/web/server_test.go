@@ -152,6 +152,23 @@ func TestStatusJSON(t *testing.T) {
 	}
 }
 
+// TestProgramsSeeNow: what a page showed a moment ago is no answer to a program, which may have waited for the very change.
+func TestProgramsSeeNow(t *testing.T) {
+	var list []Incident
+	s := testServer([]status.Reporter{fixed(status.Stage{Kind: "sink", Name: "shop", State: status.StateStarting})})
+	s.cfg.Incidents = func() []Incident { return list }
+	if r := get(t, s, "/", asBrowser); r.code != http.StatusOK {
+		t.Fatalf("the page: %d %s", r.code, r.body)
+	}
+	s.cfg.Reporters = []status.Reporter{fixed(status.Stage{Kind: "sink", Name: "shop", State: status.StateLive})}
+	list = []Incident{{ID: "i7", What: "the shop does not answer"}}
+	for _, path := range []string{"/status.json", "/incidents.json"} {
+		if r := get(t, s, path); !strings.Contains(r.body, "the shop does not answer") || strings.Contains(r.body, status.StateStarting) {
+			t.Errorf("%s is not of now: %s", path, r.body)
+		}
+	}
+}
+
 func TestHealthAndReadiness(t *testing.T) {
 	with := func(change func(s []status.Stage)) *Server {
 		var stages []status.Stage

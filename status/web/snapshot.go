@@ -54,7 +54,8 @@ func (c *cache[T]) drop() {
 	c.has = false
 }
 
-// now gives the present moment.
+// now gives the present moment, for what people look at. Who asks by a program may have just changed something, and wants to see it: those answers are
+// made anew.
 func (s *Server) now() *moment {
 	at := s.cfg.Now()
 	m, _ := s.moments.get(at, freshFor, func() (*moment, error) { return s.look(at), nil })
@@ -68,13 +69,10 @@ func (s *Server) look(at time.Time) *moment {
 	}
 	m.Processes = s.processes(m.Workers, at)
 	m.Stages = s.stages(m.Report.Stages, m.Workers, at)
-	if s.cfg.Incidents != nil {
-		m.Incidents = sortIncidents(s.cfg.Incidents())
-		for i := range m.Incidents {
-			s.redactIncident(&m.Incidents[i])
-			if m.Incidents[i].Resolved.IsZero() && m.Incidents[i].Behind == "" {
-				m.Open++
-			}
+	m.Incidents = s.incidents()
+	for i := range m.Incidents {
+		if m.Incidents[i].Resolved.IsZero() && m.Incidents[i].Behind == "" {
+			m.Open++
 		}
 	}
 	if s.cfg.Held != nil {
@@ -84,4 +82,16 @@ func (s *Server) look(at time.Time) *moment {
 		}
 	}
 	return m
+}
+
+// incidents are those of now, sorted, with secrets hidden.
+func (s *Server) incidents() []Incident {
+	if s.cfg.Incidents == nil {
+		return nil
+	}
+	list := sortIncidents(s.cfg.Incidents())
+	for i := range list {
+		s.redactIncident(&list[i])
+	}
+	return list
 }
