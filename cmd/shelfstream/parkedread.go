@@ -86,11 +86,18 @@ func (a *app) parkedRows(ctx context.Context, source string, limit int) ([]statu
 	return oldest(slices.Collect(maps.Values(newest)), limit), nil
 }
 
-// oldest orders rows by how long they are parked, those of one second by key, and leaves out what is too many.
+// oldest orders rows by how long they are parked, and leaves out what is too many. Those that follow within a second of one are ordered with it, by key: one
+// transaction parks them, whatever the clock shows.
 func oldest(rows []status.Parked, limit int) []status.Parked {
-	slices.SortFunc(rows, func(x, y status.Parked) int {
-		return cmp.Or(x.Since.Truncate(time.Second).Compare(y.Since.Truncate(time.Second)), cmp.Compare(x.Key, y.Key))
-	})
+	slices.SortFunc(rows, func(x, y status.Parked) int { return x.Since.Compare(y.Since) })
+	for rest := rows; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(p status.Parked) bool { return p.Since.Sub(rest[0].Since) >= time.Second })
+		if n < 0 {
+			n = len(rest)
+		}
+		slices.SortFunc(rest[:n], func(x, y status.Parked) int { return cmp.Compare(x.Key, y.Key) })
+		rest = rest[n:]
+	}
 	return rows[:min(len(rows), max(limit, 0))]
 }
 

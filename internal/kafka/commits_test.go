@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	kgo "github.com/segmentio/kafka-go"
+
 	"shelfstream/internal/fault"
 )
 
@@ -42,3 +44,21 @@ func committedOffsets(t *testing.T, addrs []string) {
 }
 
 func TestCommittedOffsets(t *testing.T) { committedOffsets(t, cluster(t).ListenAddrs()) }
+
+// TestWhatIsWrongOutlivesTheTime: a call whose time is over in the middle of a request says what was wrong before, and not that there was no answer.
+func TestWhatIsWrongOutlivesTheTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	tries := 0
+	err := client(t, "127.0.0.1:1").retrying(ctx, "x", func(ctx context.Context) error {
+		if tries++; tries == 1 {
+			return kgo.UnknownTopicOrPartition
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	var f *fault.Fault
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &f) || f.Cause != fault.KafkaTopicMissing {
+		t.Errorf("%v", err)
+	}
+}
