@@ -189,12 +189,17 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
-// retrying repeats fn while its error is transient, until ctx ends, and says so in the log once.
+// retrying repeats fn while its error is transient, until ctx ends, and says so in the log once. Where ctx ends in the middle of a try, the error is that of the try
+// before, which says what is wrong.
 func (c *Client) retrying(ctx context.Context, what string, fn func(context.Context) error) error {
 	warned := false
+	var before error
 	err := c.backoff.Do(ctx, fn, func(err error) bool {
 		if !transient(err) {
 			return false
+		}
+		if ctx.Err() == nil {
+			before = err
 		}
 		if !warned && ctx.Err() == nil {
 			warned = true
@@ -202,6 +207,9 @@ func (c *Client) retrying(ctx context.Context, what string, fn func(context.Cont
 		}
 		return true
 	})
+	if before != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = before
+	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w: %w", ctx.Err(), faultFor(what, err))
 	}
