@@ -103,6 +103,22 @@ func TestRunningWork(t *testing.T) {
 	}
 }
 
+// TestOldestFirst: what one transaction parks is listed by key, also when the clock's second changes in the middle of it.
+func TestOldestFirst(t *testing.T) {
+	second := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	row := func(key string, after time.Duration) status.Parked {
+		return status.Parked{Key: key, Since: second.Add(after)}
+	}
+	got := oldest([]status.Parked{row("4", time.Minute), row("1", 3*time.Millisecond), row("3", 0), row("5", -time.Minute), row("2", -time.Millisecond)}, 4)
+	keys := ""
+	for _, p := range got {
+		keys += p.Key
+	}
+	if keys != "5123" {
+		t.Errorf("the order is %s", keys)
+	}
+}
+
 func TestOneField(t *testing.T) {
 	text := "119.90"
 	x := &status.Explanation{
