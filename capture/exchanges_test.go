@@ -28,20 +28,23 @@ func TestExchangesAreTold(t *testing.T) {
 	}
 	e.db.Commit(insert(head, capturetest.Row{ID: 1, Owner: 1, Label: "a", Cents: 1}), insert(head, capturetest.Row{ID: 2, Owner: 1, Label: "b", Cents: 2}))
 	_, stop := e.run()
-	e.eventually("a snapshot", func() bool { return h.Find("snapshot", exchange.OK) != nil })
+	snapshots := func() (tables int, rows int64) {
+		for _, x := range h.All() {
+			if x.Kind == "snapshot" && x.Outcome == exchange.OK {
+				tables++
+				rows += x.Records
+			}
+		}
+		return tables, rows
+	}
+	e.eventually("a snapshot of each table", func() bool { tables, _ := snapshots(); return tables == len(e.tables) })
 	if x := h.Find("connection", exchange.Failed); x == nil || x.Attempt != 1 || x.Link != "source "+sourceName || x.Direction != exchange.In || x.Fault == nil {
 		t.Errorf("the broken connection: %+v", x)
 	}
 	if x := h.Find("preflight", exchange.OK); x == nil {
 		t.Error("no preflight")
 	}
-	rows := int64(0)
-	for _, x := range h.All() {
-		if x.Kind == "snapshot" {
-			rows += x.Records
-		}
-	}
-	if rows != 2 {
+	if _, rows := snapshots(); rows != 2 {
 		t.Errorf("snapshots of %d rows, want 2", rows)
 	}
 	at := e.db.Commit(insert(line, capturetest.Row{ID: 7, Owner: 1, Label: "c", Cents: 3}))
