@@ -77,10 +77,10 @@ func (d *database) reconnect() {
 	d.conn = conn
 }
 
-// beside gives a second connection while the first is in a transaction.
+// beside gives a second connection while the first is in a transaction. No limit of the database's ends it.
 func (d *database) beside(use func(*database)) {
 	d.Helper()
-	other := &database{TB: d.TB, name: d.name, dsn: d.dsn}
+	other := &database{TB: d.TB, name: d.name, dsn: d.dsn + "&idle_session_timeout=0"}
 	other.reconnect()
 	defer other.conn.Close(context.Background())
 	use(other)

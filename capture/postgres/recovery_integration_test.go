@@ -104,7 +104,7 @@ func TestPublicationMadeAnew(t *testing.T) {
 // TestSessionLimits: limits that a DBA sets for people's sessions end neither the waiting for a slot nor a snapshot.
 func TestSessionLimits(t *testing.T) {
 	d := newDatabase(t, fmt.Sprintf(counterTable, "a"), fmt.Sprintf(counterTable, "b"))
-	d.exec("ALTER DATABASE " + d.name + " SET idle_session_timeout = '100ms'")
+	d.exec("ALTER DATABASE " + d.name + " SET idle_session_timeout = '1s'") // it counts from the login on, before anybody can take it off
 	r := start(t, d.config(tables("a")), nil, false)
 	r.wait("the snapshot", func() bool { return r.Checkpoint() != nil })
 	r.stop()
@@ -113,7 +113,7 @@ func TestSessionLimits(t *testing.T) {
 	r = start(t, d.config(tables("a", "b")), r.Recorder, false)
 	d.beside(func(beside *database) {
 		r.wait("the slot to be waited for", func() bool {
-			return beside.one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_type = 'walsender' AND now() - query_start > '500ms'") == "1"
+			return beside.one("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_type = 'walsender' AND now() - query_start > '1500ms'") == "1"
 		})
 	})
 	d.exec("COMMIT")
