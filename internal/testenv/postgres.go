@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"shelfstream/internal/fault"
 )
@@ -162,6 +163,12 @@ func (p *Postgres) CreateDatabase(ctx context.Context, name string) (string, err
 	return p.DSN(name), nil
 }
 
+// SQLSTATEs of a slot that is read from, and of one that is not there.
+const (
+	codeInUse    = "55006"
+	codeNoObject = "42704"
+)
+
 // DropDatabase ends the connections to a database, drops its replication slots, and drops it.
 func (p *Postgres) DropDatabase(ctx context.Context, name string) error {
 	c, err := pgx.Connect(ctx, p.DSN("postgres"))
@@ -169,20 +176,21 @@ func (p *Postgres) DropDatabase(ctx context.Context, name string) error {
 		return err
 	}
 	defer c.Close(ctx)
-	// A slot's walsender must be gone before the slot can be dropped.
-	_, err = c.Exec(ctx, `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = $1 AND active_pid IS NOT NULL`, name)
-	if err != nil {
-		return fmt.Errorf("drop database %s: %w", name, err)
-	}
-	err = WaitFor(ctx, "the slots of "+name+" to be idle", func() (bool, error) {
+	// A slot's walsender must be gone before the slot can be dropped. One whose client has just left may yet begin: the server reads to the end what was sent.
+	err = WaitFor(ctx, "the slots of "+name+" to be gone", func() (bool, error) {
 		var n int
-		err := c.QueryRow(ctx, `SELECT count(*) FROM pg_replication_slots WHERE database = $1 AND active`, name).Scan(&n)
-		return n == 0, err
+		err := c.QueryRow(ctx, `SELECT count(*) FROM pg_replication_slots WHERE database = $1`, name).Scan(&n)
+		if err != nil || n == 0 {
+			return n == 0, err
+		}
+		_, err = c.Exec(ctx, `SELECT CASE WHEN active_pid IS NULL THEN pg_drop_replication_slot(slot_name)::text ELSE pg_terminate_backend(active_pid)::text END FROM pg_replication_slots WHERE database = $1`, name)
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && (refused.Code == codeInUse || refused.Code == codeNoObject) {
+			err = nil // begun, or gone, since it was listed
+		}
+		return false, err
 	})
 	if err != nil {
-		return err
-	}
-	if _, err = c.Exec(ctx, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1`, name); err != nil {
 		return fmt.Errorf("drop the slots of %s: %w", name, err)
 	}
 	if _, err = c.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
