@@ -122,7 +122,7 @@ func TestChildrenDieWithTheProcessThatStartedThem(t *testing.T) {
 
 func TestProcessThatEndsShowsItsLog(t *testing.T) {
 	p := startSelf(t, "fail")
-	err := p.WaitReady(t.Context(), 10*time.Second)
+	err := p.WaitReady(t.Context(), time.Minute)
 	var f *fault.Fault
 	if !errors.As(err, &f) || !strings.Contains(err.Error(), "last words") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("WaitReady: %v", err)
@@ -196,6 +196,7 @@ func echo(t *testing.T) string {
 }
 
 func TestProxyCutStallHeal(t *testing.T) {
+	const patience = time.Minute
 	p, err := NewProxy(echo(t))
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +221,7 @@ func TestProxyCutStallHeal(t *testing.T) {
 		return err
 	}
 	c := dial()
-	if err := exchange(c, 5*time.Second); err != nil {
+	if err := exchange(c, patience); err != nil {
 		t.Fatal(err)
 	}
 	if p.Carried() < 4 {
@@ -235,12 +236,12 @@ func TestProxyCutStallHeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []net.Conn{c, waiting} {
-		if err := exchange(c, 5*time.Second); err != nil {
+		if err := exchange(c, patience); err != nil {
 			t.Errorf("after the stall: %v", err)
 		}
 	}
 	p.Cut()
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	var n int
 	for err = nil; err == nil; _, err = c.Read(make([]byte, 4)) {
 		n++
@@ -255,7 +256,7 @@ func TestProxyCutStallHeal(t *testing.T) {
 	if err := p.Heal(); err != nil {
 		t.Fatal(err)
 	}
-	if err := exchange(dial(), 5*time.Second); err != nil {
+	if err := exchange(dial(), patience); err != nil {
 		t.Errorf("after the cut: %v", err)
 	}
 	p.Close()

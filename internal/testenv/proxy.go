@@ -208,11 +208,11 @@ func (p *Proxy) copy(to, from net.Conn) {
 				p.leave(to, from)
 				return
 			}
+			p.carried.Add(int64(n)) // before whoever gets them can ask
 			if _, werr := to.Write(buf[:n]); werr != nil {
 				p.leave(to, from)
 				return
 			}
-			p.carried.Add(int64(n))
 		}
 		if err != nil {
 			half, ok := to.(*net.TCPConn)
