@@ -217,10 +217,18 @@ func (b *tab) types(field, text string) {
 	b.key(text)
 }
 
-// click clicks the first element of a selector, and waits for the page that follows if there is one.
+// click clicks the first element of a selector, once it is there and nothing covers it. All of it happens in the page at once: a part that is live may be made anew between
+// any two commands of the browser's protocol.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.run(chromedp.Click(chromedp.CSS(selector)))
+	b.sees(selector+" to click", fmt.Sprintf(`(function (e) {
+		if (!e) { return false; }
+		e.scrollIntoView({ block: "center" });
+		var box = e.getClientRects()[0], top = box && document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+		if (!top || !e.contains(top)) { return false; }
+		e.click();
+		return true;
+	})(document.querySelector(%q))`, selector))
 }
 
 // mark puts a note into the page that a reload would take away; unloaded fails if it is gone.
