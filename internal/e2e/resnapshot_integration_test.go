@@ -20,6 +20,10 @@ func TestResnapshotAfterSlotLost(t *testing.T) {
 	before := w.raw()
 
 	erp := w.erp()
+	w.until("the slot to be left", func() (left bool, err error) {
+		err = erp.QueryRow(w.ctx, "SELECT NOT bool_or(active) FROM pg_replication_slots WHERE database = current_database()").Scan(&left)
+		return left, err
+	})
 	for _, q := range []string{
 		"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()",
 		"UPDATE product SET producer = 'nobody noticed' WHERE product_no <= 10",
