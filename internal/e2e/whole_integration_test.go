@@ -15,10 +15,8 @@ func TestTransactionsStayWholeUnderLoad(t *testing.T) {
 	w.equal()
 	l := w.work(3, 3*time.Millisecond)
 	l.goOn(60_000)
-	l.finish()
-	for _, k := range w.workers[1:] {
-		if k.records() == 0 {
-			t.Errorf("%s had no part in it", k.name)
-		}
+	for _, k := range w.workers {
+		k.worked()
 	}
+	l.finish()
 }

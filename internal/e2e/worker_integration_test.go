@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"shelfstream/internal/testenv"
 	"shelfstream/status"
@@ -97,8 +96,6 @@ func (k *worker) env() []string {
 	return env
 }
 
-var web = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-
 // report asks a worker of one stage for its status.
 func (k *worker) report() (*status.Stage, error) {
 	all, err := k.stages()
@@ -130,7 +127,7 @@ func (k *worker) stages() ([]status.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := web.Do(req)
+	res, err := browse.Do(req)
 	if err != nil {
 		return nil, err
 	}
