@@ -107,7 +107,7 @@ func (i *slotInfo) isLost() bool { return i.exists && (i.walStatus == "lost" || 
 const (
 	// leaveTime is how long a predecessor that has just ended may take to be gone from the server.
 	leaveTime = time.Second
-	// slotPatience is how long the slot may stay occupied in all.
+	// slotPatience is how long the slot may stay occupied, anew once that reader is disconnected.
 	slotPatience = 5 * time.Second
 )
 
@@ -117,18 +117,19 @@ func (s *Source) freeSlot(ctx context.Context, conn *pgx.Conn) error {
 	wait := retry.Backoff{Base: 20 * time.Millisecond, Max: 200 * time.Millisecond}
 	began, told := time.Now(), false
 	for attempt := 0; ; attempt++ {
+		waited := time.Since(began) // before the look: who was stopped himself has not seen the slot occupied for so long
 		i, err := s.loadSlot(ctx, conn)
 		if err != nil || i.activePID == 0 {
 			return err
 		}
-		if i.activeOurs && !told && time.Since(began) > leaveTime {
+		switch {
+		case i.activeOurs && !told && waited > leaveTime:
 			if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend($1)", i.activePID); err != nil {
 				return fmt.Errorf("disconnect the slot's former reader: %w", err)
 			}
 			s.cfg.Logger.Warn("disconnected the former reader of the slot", "slot", s.cfg.Slot, "pid", i.activePID)
-			told = true
-		}
-		if time.Since(began) > slotPatience {
+			began, told = time.Now(), true
+		case waited > slotPatience:
 			return s.slotInUse(i)
 		}
 		if err := wait.Wait(ctx, attempt); err != nil {
