@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"time"
+
+	"shelfstream/internal/retry"
 )
 
 // feedback is the goroutine that tells the server what is durable. It is apart from reading, because reading stops while the log takes
@@ -36,6 +38,7 @@ func (f *feedback) run(ctx context.Context) error {
 		default:
 		}
 		if err := f.send(now, ask); err != nil {
+			_ = retry.Sleep(ctx, closeTimeout) // why the server has gone may lie unread; ctx ends when it is read
 			return err
 		}
 		for due := false; !due; {
