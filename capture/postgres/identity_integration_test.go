@@ -50,7 +50,7 @@ func TestSilentChanges(t *testing.T) {
 				r.heal("the rows as they are now", func() bool { return equalsText(r, d, "a") })
 				d.exec("UPDATE a SET v = 'written later' WHERE id <= 2")
 				r.heal("a change after it", func() bool { return equalsText(r, d, "a") })
-				r.stop()
+				r.leave() // where the columns have other names only, the catalogue may not have been looked at yet
 			})
 		}
 	}

@@ -68,11 +68,8 @@ func TestSlotInvalidated(t *testing.T) {
 	d, rec := onceCaptured(t)
 	d.exec("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'", "SELECT pg_reload_conf()")
 	defer d.exec("ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()")
-	for range 3 {
-		d.exec("UPDATE a SET n = n + 1", "SELECT pg_switch_wal()")
-	}
-	d.exec("CHECKPOINT")
 	until(t, "the slot to be lost", func() bool {
+		d.exec("UPDATE a SET n = n + 1", "SELECT pg_switch_wal()", "CHECKPOINT") // whose process reads the setting when it is told
 		return d.one("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '"+d.slot()+"'") == "lost"
 	})
 	faults, err := mustNew(t, d.config(tables("a"))).Preflight(t.Context())
