@@ -29,7 +29,7 @@ const (
 	pipeline   = "test"
 	sourceName = "erp"
 	partitions = 3
-	limit      = 30 * time.Second
+	limit      = 2 * time.Minute
 )
 
 // env is a broker, a registry and a database, all in process.
@@ -51,7 +51,7 @@ type env struct {
 }
 
 func newEnv(t *testing.T, opts ...kfake.Opt) *env {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, tables: capturetest.Tables()}
 	var err error
