@@ -45,10 +45,11 @@ func TestKilledAtEachStep(t *testing.T) {
 					table.Batch = &Batch{Size: 2, Path: "/orders/batch", Body: `{"create": {{.items}}}`, Items: "create", Key: "sku"}
 				}
 				cfg := config(e, table)
-				cfg.Timeout = 200 * time.Millisecond
 				const n = 5
 				for kill := 1; ; kill++ { // at the kill-th time that the step is reached
 					tg := target(t, w, cfg, nil)
+					later := time.Duration(kill) * cfg.Timeout // the calls of those before are over by then
+					tg.now = func() time.Time { return time.Now().Add(later) }
 					s := open(t, tg, w)
 					left := kill
 					tg.step = func(name string) {
@@ -107,7 +108,9 @@ func TestLostAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, e := world(t), newERP(t)
 			cfg := config(e, orders())
-			cfg.Timeout = 200 * time.Millisecond
+			if name == "slow" { // the others are answered, or not, long before
+				cfg.Timeout = time.Second
+			}
 			s := open(t, target(t, w, cfg, nil), w)
 			n := 0
 			e.after = func(w http.ResponseWriter, r *http.Request) bool {
@@ -127,7 +130,7 @@ func TestLostAnswers(t *testing.T) {
 func TestAStoppedWorkerDeliversNothingLater(t *testing.T) {
 	w, e := world(t), newERP(t)
 	cfg := config(e, orders())
-	cfg.Timeout = 300 * time.Millisecond
+	cfg.Timeout = 2 * time.Second
 	tg := target(t, w, cfg, nil)
 	old := open(t, tg, w)
 	stopped, wake := make(chan struct{}), make(chan struct{})
@@ -161,6 +164,8 @@ func TestAStoppedWorkerDeliversNothingLater(t *testing.T) {
 func TestThrottled(t *testing.T) {
 	w, e := world(t), newERP(t)
 	tg := target(t, w, config(e, orders()), nil)
+	now := time.Now()
+	tg.call.limit.now = func() time.Time { return now }
 	s := open(t, tg, w)
 	e.before = func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Retry-After", "1")
@@ -178,6 +183,7 @@ func TestThrottled(t *testing.T) {
 	if err := tg.call.limit.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("another worker may call at once: %v", err)
 	}
+	now = now.Add(time.Second)
 	applied(t, s, records(0, 1))
 	if got := e.said(); len(got) != 2 {
 		t.Errorf("calls: %v; what was throttled was surely not done, so nobody needs to look it up", got)
@@ -212,7 +218,6 @@ func TestALookupThatCannotBeMade(t *testing.T) {
 	o := orders()
 	o.Lookup.Path = "/orders/{{number .name}}"
 	cfg := config(e, o)
-	cfg.Timeout = 100 * time.Millisecond
 	tg := target(t, w, cfg, nil)
 	tg.step = func(name string) {
 		if name == stepIntended {
@@ -222,7 +227,9 @@ func TestALookupThatCannotBeMade(t *testing.T) {
 	if !killed(t, open(t, tg, w), records(0, 1)) {
 		t.Fatal("it lives")
 	}
-	s := open(t, target(t, w, cfg, nil), w)
+	tg = target(t, w, cfg, nil)
+	tg.now = func() time.Time { return time.Now().Add(cfg.Timeout) }
+	s := open(t, tg, w)
 	if parked := applied(t, s, records(0, 2)); len(parked) != 1 || parked[0].Fault.Cause != fault.RestUnrendered || len(s.led.Pending()) != 1 || e.rows()[1] == "" {
 		t.Errorf("parked %+v; the ERP has %v", parked, e.rows())
 	}

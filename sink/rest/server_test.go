@@ -212,7 +212,7 @@ func orders() TableConfig {
 }
 
 func config(e *erp, t TableConfig) Config {
-	return Config{URL: e.URL, Timeout: 5 * time.Second, Tables: map[string]TableConfig{"order": t}}
+	return Config{URL: e.URL, Timeout: time.Minute, Tables: map[string]TableConfig{"order": t}}
 }
 
 // kept takes exchanges.
