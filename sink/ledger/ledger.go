@@ -204,9 +204,12 @@ func (l *Ledger) IsHeld(id []byte) bool {
 	return ok
 }
 
+// closeWithin bounds Close.
+var closeWithin = 2 * time.Second
+
 // Close gives the partition up; what was written stays.
 func (l *Ledger) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 	defer cancel()
 	l.lastWord(ctx)
 	// Whatever is not acknowledged by now, nobody was told to be durable.

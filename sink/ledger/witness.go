@@ -17,6 +17,9 @@ const (
 	vouchWithin = 20 * time.Second
 )
 
+// lastWordWithin bounds lastWord: nobody who stops waits for a witness that is as good without it.
+var lastWordWithin = 300 * time.Millisecond
+
 // vouch writes the witness, if it is time. The caller has l.writing, or is alone.
 func (l *Ledger) vouch(ctx context.Context) error {
 	now := l.cfg.Now()
@@ -38,7 +41,7 @@ func (l *Ledger) vouch(ctx context.Context) error {
 
 // lastWord writes the witness at the end, so that it says how far deliveries came. Without it what was written before stands, which is as good a witness.
 func (l *Ledger) lastWord(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, lastWordWithin)
 	defer cancel()
 	l.writing.Lock()
 	defer l.writing.Unlock()
