@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -35,12 +36,22 @@ func committedOffsets(t *testing.T, addrs []string) {
 	if got, err := c.CommittedOffset(ctx, "another", name, 0); err != nil || got != -1 {
 		t.Errorf("of another group: %d, %v", got, err)
 	}
-	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	once, cancel := context.WithCancel(ctx)
 	defer cancel()
+	c = client(t, addrs...)
+	c.log = slog.New(slog.NewTextHandler(told(cancel), nil)) // that it tries again
 	var f *fault.Fault
-	if err := c.CommitOffset(short, group, "no-such-topic", 0, 1); !errors.As(err, &f) || f.Cause != fault.KafkaTopicMissing {
+	if err := c.CommitOffset(once, group, "no-such-topic", 0, 1); !errors.As(err, &f) || f.Cause != fault.KafkaTopicMissing {
 		t.Errorf("of a topic that does not exist: %v", err)
 	}
+}
+
+// told is called with the first thing that is written.
+type told func()
+
+func (t told) Write(b []byte) (int, error) {
+	t()
+	return len(b), nil
 }
 
 func TestCommittedOffsets(t *testing.T) { committedOffsets(t, cluster(t).ListenAddrs()) }

@@ -59,7 +59,7 @@ type World struct {
 // NewWorld makes a world, which ends with the test. The view's topic must be named "suite.<view>".
 func NewWorld(t testing.TB, view sink.View, partitions int) *World {
 	t.Helper()
-	b, err := embedded.Start(embedded.Config{})
+	b, err := embedded.Start(embedded.Config{Compaction: time.Hour}) // tests go by what they have written
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func (w *World) Config(target sink.Target) sink.RunnerConfig {
 	return sink.RunnerConfig{
 		Pipeline: "suite", Sink: "shop", Views: []string{w.View.Name}, Client: w.Client, Registry: w.Registry, Target: target, Owner: "test",
 		RetryParked: 50 * time.Millisecond, Retries: retry.Policy{First: time.Millisecond, Most: 20 * time.Millisecond, Slow: 20 * time.Millisecond},
-		SessionTimeout: 2 * time.Second, Heartbeat: 100 * time.Millisecond,
+		SessionTimeout: 30 * time.Second, Heartbeat: 100 * time.Millisecond, // who stops says so; a machine that stands still for a moment loses nothing
 		Logger: slog.New(slog.NewTextHandler(w.T.Output(), nil)),
 	}
 }
