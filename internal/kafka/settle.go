@@ -101,13 +101,13 @@ func (p *Producer) acknowledge(b *pbatch, base int64) {
 	}
 	part.missing, part.notSoon, part.lookups, part.forgets = time.Time{}, time.Time{}, 0, 0
 	part.next = base + int64(b.raw.count)
-	for _, ref := range b.marks {
-		ref.m.reached(part.index, base+int64(ref.count))
-	}
 	m := p.c.metrics
 	m.producedRecords.Add(float64(b.raw.count))
 	m.producedBytes.Add(float64(len(b.enc)))
 	p.release(b.charged)
+	for _, ref := range b.marks { // last: whoever waits for it looks at the rest
+		ref.m.reached(part.index, base+int64(ref.count))
+	}
 	if !b.tainted {
 		p.c.pool.put(b.enc)
 	}
