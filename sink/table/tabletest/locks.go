@@ -1,12 +1,10 @@
 package tabletest
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"shelfstream/schemas"
 	"shelfstream/sink"
@@ -134,11 +132,9 @@ func deletesLockOnlyTheirRows(t *testing.T, k *Kit) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
 	dead := wine(1, "c")
 	dead.Row = nil
-	if _, err := s.Apply(ctx, &sink.Batch{Records: []sink.Record{dead, wine(1, "f", "y")}, Next: 2}); err != nil {
+	if _, err := s.Apply(t.Context(), &sink.Batch{Records: []sink.Record{dead, wine(1, "f", "y")}, Next: 2}); err != nil {
 		t.Fatalf("it waited for rows of others: %v", err)
 	}
 	hold("ROLLBACK")
