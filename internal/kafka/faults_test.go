@@ -97,7 +97,7 @@ func TestReadingOverBrokenConnections(t *testing.T) {
 	c := client(t, addrs...)
 	s := newSwallower(0.3)
 	c.wrap = s.wrap
-	f := fetcher(t, c, FetchConfig{PartitionBytes: 8 << 10})
+	f := fetcher(t, c, FetchConfig{PartitionBytes: 4 << 10})
 	for part := range int32(3) {
 		f.Add(name, part, 0)
 	}

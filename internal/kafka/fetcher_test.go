@@ -160,7 +160,7 @@ func TestNewPartitionDoesNotWaitForLongPoll(t *testing.T) {
 		f.Add(name, part, 5)
 		values, _ := drain(t, f, name, part, 5)
 		wantSequence(t, values, 5, 10)
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 10*time.Second {
 			t.Fatalf("partition %d came after %v", part, d)
 		}
 	}
@@ -169,7 +169,7 @@ func TestNewPartitionDoesNotWaitForLongPoll(t *testing.T) {
 		start := time.Now()
 		put(t, p, name, part, 10, 11)
 		values, next := drain(t, f, name, part, 1)
-		if values[0] != "v10" || next != 11 || time.Since(start) > 2*time.Second {
+		if values[0] != "v10" || next != 11 || time.Since(start) > 10*time.Second {
 			t.Fatalf("partition %d: %v, next %d after %v", part, values, next, time.Since(start))
 		}
 	}
@@ -256,7 +256,7 @@ func TestFetcherCloseEndsWaiters(t *testing.T) {
 	}()
 	start := time.Now()
 	f.Close()
-	if err := <-got; !errors.Is(err, ErrClosed) || time.Since(start) > 5*time.Second {
+	if err := <-got; !errors.Is(err, ErrClosed) || time.Since(start) > 15*time.Second {
 		t.Fatalf("%v after %v", err, time.Since(start))
 	}
 }

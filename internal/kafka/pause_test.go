@@ -44,7 +44,7 @@ func memberProcess(addr, topic string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	err = c.RunGroup(ctx, groupConfig(topic), func(ctx context.Context, g Generation) error {
+	err = c.RunGroup(ctx, mortalConfig(topic), func(ctx context.Context, g Generation) error {
 		fmt.Println("have", len(g.Assignment[topic]))
 		// A busy worker: it notices how long it could go on after waking.
 		last := time.Now()
@@ -106,7 +106,7 @@ func pausedMember(t *testing.T, addr string) {
 		t.Fatal(err)
 	}
 	r := newRoster(t)
-	leave := r.join(c, "other", groupConfig(name))
+	leave := r.join(c, "other", mortalConfig(name))
 	r.await(ctx, name, 4)
 	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func overRestarts(t *testing.T, b *restartable, times int, timeout time.Duration
 	f.Add(name, 0, 0)
 	f.Add(name, 1, 0)
 	r := newRoster(t)
-	cfg := groupConfig(name)
+	cfg := mortalConfig(name)
 	r.join(c, "one", cfg)
 	r.join(client(t, b.addr), "two", cfg)
 	r.await(ctx, name, 1, 1)
