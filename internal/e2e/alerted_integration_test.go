@@ -264,7 +264,7 @@ func TestAlertsOverKills(t *testing.T) {
 	const shop = "sink shop"
 	clerk := a.have(0, "clerk opened "+shop)[0]
 	opened := a.noted(shop, "clerk")
-	if wait := clerk.at.Sub(opened.Opened); wait > untilBoss/2 {
+	if wait := clerk.at.Sub(opened.Opened); wait > untilBoss {
 		t.Errorf("the clerk was told after %v", wait)
 	}
 
