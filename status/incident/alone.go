@@ -48,6 +48,9 @@ type Alone struct {
 	mu    sync.Mutex
 	state *State
 	last  time.Time // when the log was last known to be away, with its monotonic clock
+	// looked is when it looked last, stood for how long this process stood still since the log answered.
+	looked time.Time
+	stood  time.Duration
 }
 
 // NewAlone makes one, with what the process before has left.
@@ -108,6 +111,9 @@ const nameSpan = 10 * time.Minute
 // condition is that of the log, nil if it answers. Until it has answered this process, what the process before has found holds.
 func (a *Alone) condition(open bool, now time.Time) *condition {
 	quiet, ever, why := a.cfg.Log()
+	if stood := a.stoodStill(quiet, time.Now()); !open {
+		quiet -= stood // who stood still has not listened
+	}
 	if quiet < a.cfg.Rules.Alone && (ever || !open) {
 		return nil
 	}
@@ -126,6 +132,19 @@ func (a *Alone) condition(open bool, now time.Time) *condition {
 		}
 	}
 	return c
+}
+
+// stoodStill is for how long of its silence this process could not have heard the log: it was stopped, or its machine was, so it did not look either.
+func (a *Alone) stoodStill(quiet time.Duration, now time.Time) time.Duration {
+	since := now.Sub(a.looked)
+	switch {
+	case a.looked.IsZero() || quiet < since:
+		a.stood = 0
+	case since > a.cfg.Every+a.cfg.Rules.Alone/3:
+		a.stood += since
+	}
+	a.looked = now
+	return a.stood
 }
 
 // look goes one step, as the keeper does, with what this process knows. Only the log's incident is told of: what else there is may come of it, and is the keeper's when the log is back.

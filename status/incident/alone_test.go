@@ -12,6 +12,7 @@ import (
 	"shelfstream/internal/fault"
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/kafka/embedded"
+	"shelfstream/internal/testenv"
 	"shelfstream/status"
 	"shelfstream/status/escalate"
 	"shelfstream/status/notify"
@@ -41,11 +42,14 @@ func (p *inProcess) Restart(context.Context) (err error) {
 
 func newBrokers(t *testing.T) brokers {
 	t.Helper()
-	p := &inProcess{dir: t.TempDir(), addr: "127.0.0.1:0"}
+	addr, err := testenv.FreeAddr() // which nobody gets while it is down
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &inProcess{dir: t.TempDir(), addr: addr}
 	if err := p.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p.addr = p.b.Addr()
 	t.Cleanup(func() { _ = p.b.Close() })
 	return p
 }
@@ -178,7 +182,7 @@ func (w *islands) enter(name string) *island {
 		Client: client, Pipeline: "test", Self: roster.Worker{Name: name}, Every: 20 * time.Millisecond, Now: w.now,
 		Stages: func() []status.Stage { return w.report(name + " roster") },
 	})
-	rules := Rules{Calm: 100 * time.Millisecond, Alone: 700 * time.Millisecond, Settle: 400 * time.Millisecond, Patience: time.Hour}
+	rules := Rules{Calm: 100 * time.Millisecond, Alone: 2 * time.Second, Settle: 400 * time.Millisecond, Patience: time.Hour}
 	people := policies(w.t)
 	i.alone = NewAlone(AloneConfig{
 		Pipeline: "test", Worker: name, Rules: rules, Policies: people, Notifier: voice{w, name}, Every: 5 * time.Millisecond, Now: w.now,

@@ -111,6 +111,40 @@ func TestAloneStepByStep(t *testing.T) {
 	h.shows("")
 }
 
+// TestAloneAfterAPause: what a process did not hear while it stood still is no silence of the log; what it does not hear before and after it is.
+func TestAloneAfterAPause(t *testing.T) {
+	h := newHermit(t)
+	h.pass(time.Second)
+	paused := func(d time.Duration) {
+		h.a.looked = h.a.looked.Add(-d)
+		h.quiet += d
+		h.pass(time.Second)
+	}
+	h.quiet = 5 * time.Second
+	paused(40 * time.Second)
+	paused(40 * time.Second)
+	h.quiet += 20 * time.Second
+	h.pass(time.Second)
+	h.shows("")
+	h.quiet += 10 * time.Second
+	h.pass(time.Second)
+	h.posts.told("a", "x opened")
+	paused(40 * time.Second)
+	if !h.a.Down() {
+		t.Error("a pause ends it")
+	}
+
+	h.restart()
+	h.ever, h.quiet = true, 0
+	h.pass(20 * time.Second)
+	paused(40 * time.Second)
+	h.quiet = 0 // it answers: what was before does not count any more
+	h.pass(time.Second)
+	h.quiet = 30 * time.Second
+	h.pass(time.Second)
+	h.posts.told("a", "x all clear", "x opened", "x reminder")
+}
+
 // TestAloneFile: a file that is broken, or a folder that cannot be written, is no reason to tell nobody; and nothing is written while nothing is wrong.
 func TestAloneFile(t *testing.T) {
 	h := newHermit(t)
