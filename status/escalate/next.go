@@ -234,6 +234,18 @@ func (p *Policies) Told(st State, m Message, channel string, err error, now time
 	return st
 }
 
+// Back takes messages back that this keeper handed out and does not have any more, since its turn ended before it began with them: they go out at once. has says which it has, by
+// what they were handed out in.
+func (p *Policies) Back(st State, has func(in string) bool) State {
+	st = st.clone()
+	for i := range st.Waiting {
+		if w := &st.Waiting[i]; w.Owner == p.owner && !has(w.In) {
+			w.Owner, w.Until = "", time.Time{} // In stays: a keeper before may have delivered it
+		}
+	}
+	return st
+}
+
 // reached says whether somebody of a step was told, or may yet be with the first try.
 func (st *State) reached(step [2]int) bool {
 	return slices.ContainsFunc(st.Told, func(t Told) bool { return t.Reason != AllClear && [2]int{t.Loop, t.Step} == step }) ||

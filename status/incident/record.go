@@ -26,6 +26,7 @@ func (t *turn) load(ctx context.Context) error {
 		return fmt.Errorf("read the incidents: %w", err)
 	}
 	t.state, t.marks = &State{Incidents: s.incidents}, s.marks
+	t.k.teller.back(t.state)
 	return nil
 }
 

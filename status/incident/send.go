@@ -24,6 +24,7 @@ type sender struct {
 
 	mu       sync.Mutex
 	outcomes []outcome
+	under    map[string]bool // messages under way, by ID
 }
 
 // outcome is how a delivery ended.
@@ -35,7 +36,7 @@ type outcome struct {
 }
 
 func newSender(n Notifier) *sender {
-	return &sender{notifier: n, slots: make(chan struct{}, sendAtOnce), done: make(chan struct{}, 1)}
+	return &sender{notifier: n, slots: make(chan struct{}, sendAtOnce), done: make(chan struct{}, 1), under: map[string]bool{}}
 }
 
 // errTurnOver says that a message was not begun with: it was not this process's turn any more.
@@ -44,6 +45,9 @@ var errTurnOver = errors.New("another process keeps the incidents now")
 // send delivers a message as soon as there is room for it. What is under way when the turn ends goes on until process ends: given up, it would be in doubt.
 func (s *sender) send(turn, process context.Context, b escalate.Batch, c notify.Content) {
 	s.running.Add(1)
+	s.mu.Lock()
+	s.under[b.Message.ID] = true
+	s.mu.Unlock()
 	go func() {
 		select {
 		case s.slots <- struct{}{}:
@@ -57,6 +61,7 @@ func (s *sender) send(turn, process context.Context, b escalate.Batch, c notify.
 		o.at = time.Now()
 		s.mu.Lock()
 		s.outcomes = append(s.outcomes, o)
+		delete(s.under, b.Message.ID)
 		s.mu.Unlock()
 		s.running.Add(-1)
 		s.wake()
@@ -73,6 +78,13 @@ func (s *sender) idle(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// has says whether a message is under way, or how it ended is not noted yet.
+func (s *sender) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.under[id] || slices.ContainsFunc(s.outcomes, func(o outcome) bool { return o.batch.Message.ID == id })
 }
 
 // take gives the outcomes that nobody has noted.

@@ -59,9 +59,12 @@ func (t *teller) tell(state *State, outcomes []outcome) {
 				continue
 			}
 			said[id] = true
+			if errors.Is(o.err, errTurnOver) { // no channel has failed
+				i.Escalation = t.policies.Back(i.Escalation, func(in string) bool { return in != o.batch.Message.ID })
+				continue
+			}
 			i.Escalation = t.policies.Told(i.Escalation, o.batch.Message, o.channel, o.err, o.at)
 			switch {
-			case errors.Is(o.err, errTurnOver):
 			case o.err != nil:
 				i.note(o.at, "no channel reached "+o.batch.Message.Person+": "+shorten(t.mask(o.err.Error())), "")
 			default:
@@ -71,6 +74,16 @@ func (t *teller) tell(state *State, outcomes []outcome) {
 		if t.count != nil {
 			t.count(o.err)
 		}
+	}
+}
+
+// back has go out what was decided in a turn before, and not handed to the sender any more.
+func (t *teller) back(state *State) {
+	if t.policies == nil {
+		return
+	}
+	for _, i := range state.Incidents {
+		i.Escalation = t.policies.Back(i.Escalation, t.sender.has)
 	}
 }
 
