@@ -141,10 +141,7 @@ func (c *child) pause(ctx context.Context) error {
 	if err := c.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return WaitFor(ctx, c.name+" to stand still", func() (bool, error) {
-		s, err := processState(c.pid)
-		return s == 'T', err
-	})
+	return WaitFor(ctx, c.name+" to stand still", func() (bool, error) { return stopped(c.pid) })
 }
 
 func (c *child) resume() error { return c.signal(syscall.SIGCONT) }

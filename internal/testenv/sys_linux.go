@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,8 +20,10 @@ func sysProcAttr(u *account) *syscall.SysProcAttr {
 }
 
 // processState is the letter that /proc gives: R running, S sleeping, T stopped, Z ended but not collected.
-func processState(pid int) (byte, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func processState(pid int) (byte, error) { return taskState(fmt.Sprintf("/proc/%d/stat", pid)) }
+
+func taskState(path string) (byte, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
@@ -28,9 +31,26 @@ func processState(pid int) (byte, error) {
 	s := string(b)
 	i := strings.LastIndexByte(s, ')')
 	if i < 0 || i+2 >= len(s) {
-		return 0, fmt.Errorf("read /proc/%d/stat: no state in %q", pid, s)
+		return 0, fmt.Errorf("read %s: no state in %q", path, s)
 	}
 	return s[i+2], nil
+}
+
+// stopped tells whether every thread of a process stands still. One that was inside the kernel first ends what it does there, which may be sending.
+func stopped(pid int) (bool, error) {
+	if s, err := processState(pid); s != 'T' {
+		return false, err
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false, err
+	}
+	for _, path := range threads {
+		if s, err := taskState(path); err == nil && s != 'T' { // a thread may have ended meanwhile
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // children lists the direct child processes of pid.

@@ -17,8 +17,10 @@ func sysProcAttr(u *account) *syscall.SysProcAttr {
 	return a
 }
 
-// processState says "stopped" at once: without /proc there is nothing to wait for after SIGSTOP.
+// processState and stopped say "stopped" at once: without /proc there is nothing to wait for after SIGSTOP.
 func processState(int) (byte, error) { return 'T', nil }
+
+func stopped(int) (bool, error) { return true, nil }
 
 func children(int) []int { return nil }
 
