@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"shelfstream/internal/fault"
 )
@@ -119,6 +120,9 @@ func (p place) remove() error {
 	return os.RemoveAll(p.dir)
 }
 
+// given are the ports that this process has picked: a server listens on its own only a while after, and comes back to it after a restart.
+var given sync.Map
+
 // freePort picks a port of 127.0.0.1 that nobody listens on. It stays out of the range that Linux gives to outgoing connections
 // (32768 and up), or else a server that was killed could find its port taken by some client when it is restarted.
 func freePort() (int, error) {
@@ -131,7 +135,9 @@ func freePort() (int, error) {
 		if err := l.Close(); err != nil {
 			return 0, err
 		}
-		return port, nil
+		if _, twice := given.LoadOrStore(port, true); !twice {
+			return port, nil
+		}
 	}
 	return 0, errors.New("find a free port: 200 tries were all in use")
 }
