@@ -20,7 +20,7 @@ INTEGRATION_TESTS = $(shell grep -hoE '^func Test[A-Z][A-Za-z0-9_]*' $(TAGGED) |
 ON_BROKERS = $(shell grep -rl --include='*_test.go' 'testenv[.]StartBroker' . | xargs -r -n 1 dirname | sort -u)
 GOLDEN = $(shell grep -rlE --include='*_test.go' 'flag[.]Bool."update"' . | xargs -r -n 1 dirname | sort -u)
 FUZZTIME ?= 10s
-TIMEOUT ?= 25m
+TIMEOUT ?= 60m
 
 .PHONY: help
 help: ## print this list
