@@ -132,14 +132,27 @@ func (f *faultWorld) takeSlot(t *testing.T, what string) string {
 	}
 	t.Cleanup(func() { closeServer(t, func() error { return c.Close(context.Background()) }) })
 	slot := strings.TrimPrefix(what, "take ")
-	publication := slot
-	start := "START_REPLICATION SLOT " + slot + " LOGICAL 0/0 (proto_version '1', publication_names '" + publication + "')"
-	// The answer is a stream without an end; what matters is that it began.
-	c.Frontend().SendQuery(&pgproto3.Query{String: start})
-	if err := c.Frontend().Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.ReceiveMessage(t.Context()); err != nil {
+	start := "START_REPLICATION SLOT " + slot + " LOGICAL 0/0 (proto_version '1', publication_names '" + slot + "')"
+	// The answer is a stream without an end; what matters is that it began. While the server has not noticed that the one before has gone, it refuses.
+	err = testenv.WaitFor(t.Context(), "the slot", func() (bool, error) {
+		c.Frontend().SendQuery(&pgproto3.Query{String: start})
+		if err := c.Frontend().Flush(); err != nil {
+			return false, err
+		}
+		for {
+			switch m, err := c.ReceiveMessage(t.Context()); m.(type) {
+			case *pgproto3.CopyBothResponse:
+				return true, nil
+			case *pgproto3.ReadyForQuery:
+				return false, nil
+			default:
+				if err != nil {
+					return false, err
+				}
+			}
+		}
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return ""

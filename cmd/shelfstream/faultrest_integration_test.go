@@ -19,12 +19,16 @@ import (
 
 // restServer takes products by their key, for dialogues whose pipeline speaks HTTP.
 type restServer struct {
-	mu     sync.Mutex
-	names  map[string]string
-	status int    // of answers that are not well; 0: all are
-	word   string // only to bodies with it
-	said   string
-	slow   time.Duration
+	mu    sync.Mutex
+	names map[string]string
+	moods []restMood
+	slow  time.Duration
+}
+
+// restMood is an answer that is not well, to bodies with a word.
+type restMood struct {
+	status     int
+	word, said string
 }
 
 // startREST starts the server at REST, behind a proxy.
@@ -43,7 +47,7 @@ func (s *restServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	status, word, said, slow := s.status, s.word, s.said, s.slow
+	moods, slow := s.moods, s.slow
 	s.mu.Unlock()
 	if slow > 0 {
 		select {
@@ -52,11 +56,13 @@ func (s *restServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if status != 0 && r.URL.Path != "/ping" && strings.Contains(string(body), word) {
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(status)
-		fmt.Fprint(w, said)
-		return
+	for _, m := range moods {
+		if r.URL.Path != "/ping" && strings.Contains(string(body), m.word) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(m.status)
+			fmt.Fprint(w, m.said)
+			return
+		}
 	}
 	var p struct {
 		No   int64  `json:"no"`
@@ -70,7 +76,7 @@ func (s *restServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// inREST is the prompt "rest": "has" lists what the server has, "well", "slow", or a status, which of the bodies get it ("*": all), and what is said.
+// inREST is the prompt "rest": "has" lists what the server has, "well", "slow", or a status, which of the bodies get it ("*": all) until all is well, and what is said.
 func (f *faultWorld) inREST(t *testing.T, what string) string {
 	t.Helper()
 	s := f.rest
@@ -85,15 +91,15 @@ func (f *faultWorld) inREST(t *testing.T, what string) string {
 		}
 		return b.String()
 	case "well":
-		s.status, s.slow = 0, 0
+		s.moods, s.slow = nil, 0
 	case "slow":
 		s.slow = time.Minute
 	default:
-		var err error
-		if s.status, err = strconv.Atoi(words[0]); err != nil {
+		status, err := strconv.Atoi(words[0])
+		if err != nil {
 			t.Fatal(err)
 		}
-		s.word, s.said = strings.Trim(words[1], "*"), strings.Join(words[2:], " ")
+		s.moods = append(s.moods, restMood{status, strings.Trim(words[1], "*"), strings.Join(words[2:], " ")})
 	}
 	return ""
 }

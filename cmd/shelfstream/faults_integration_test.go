@@ -135,7 +135,11 @@ func (f *faultWorld) proxy(t *testing.T, name, addr string) {
 func (f *faultWorld) startLog(t *testing.T, login string) {
 	t.Helper()
 	f.logDir = t.TempDir()
-	b, err := embedded.Start(embedded.Config{Dir: f.logDir})
+	addr, err := testenv.FreeAddr() // it is free while the log is stopped, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := embedded.Start(embedded.Config{Dir: f.logDir, Listen: addr})
 	if err != nil {
 		t.Fatal(err)
 	}

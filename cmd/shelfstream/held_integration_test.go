@@ -71,8 +71,10 @@ func TestGuardHoldsAMassRemoval(t *testing.T) {
 	w.parkedAndBack(t, file)
 
 	// A stopped pipeline is told too, and does it when it starts.
+	before := len(w.have(t))
 	w.inERP(t, "DELETE FROM product WHERE no > 120")
-	eventually(t, "held", 20*time.Second, func() bool { return jsonOf[[]heldGuard](t, w, "held", "list", "-config", file)[0].Held > 0 })
+	gone := before - len(w.want(t))
+	eventually(t, "all held", 20*time.Second, func() bool { return jsonOf[[]heldGuard](t, w, "held", "list", "-config", file)[0].Held == gone })
 	stop()
 	if got := with("held", "apply", "product", "-why", "the winter list"); got.code != 0 {
 		t.Fatalf("apply to a stopped pipeline: %d %s%s", got.code, got.stdout, got.stderr)

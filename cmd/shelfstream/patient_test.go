@@ -55,7 +55,7 @@ func TestWaitsForSystemsOnly(t *testing.T) {
 	wrong := &fault.Fault{Class: fault.Config, Where: "mysql.tables.product.from", What: "there is no view"}
 	for name, end := range map[string]error{"a mistake in the configuration": errors.Join(missing, wrong), "no fault": errors.New("broken"), "of the work itself": &fault.Fault{What: "bad"}} {
 		p := patientWith(t, missing, missing, end)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		err := p.Run(ctx)
 		cancel()
 		if err == nil || len(p.stage.(*failing).errs) > 0 {

@@ -110,12 +110,10 @@ func TestOldestFirst(t *testing.T) {
 		return status.Parked{Key: key, Since: second.Add(after)}
 	}
 	got := oldest([]status.Parked{row("4", time.Minute), row("1", 3*time.Millisecond), row("3", 0), row("5", -time.Minute), row("2", -time.Millisecond)}, 4)
-	keys := ""
-	for _, p := range got {
-		keys += p.Key
-	}
-	if keys != "5123" {
-		t.Errorf("the order is %s", keys)
+	for i, want := range []string{"5", "1", "2", "3"} {
+		if len(got) != 4 || got[i].Key != want {
+			t.Fatalf("the order is %v", got)
+		}
 	}
 }
 
