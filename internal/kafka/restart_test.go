@@ -156,7 +156,7 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if d := time.Since(start); d > 8*time.Second {
+	if d := time.Since(start); d > 14*time.Second { // a request by itself may take 15
 		t.Errorf("took %v", d)
 	}
 	b.up() // for the cleanup

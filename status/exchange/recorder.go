@@ -47,8 +47,9 @@ const inbox = 4096
 // that is down costs the stages nothing, and when it is back the newest exchanges are written.
 type Recorder struct {
 	cfg     Config
-	run     string // names this process' keys
-	refresh int64  // refreshAfter
+	run     string        // names this process' keys
+	refresh int64         // refreshAfter
+	patient time.Duration // lastWrite
 	in      chan Exchange
 	wake    chan struct{} // capacity 1: there is something to write
 	trouble atomic.Pointer[fault.Fault]
@@ -78,7 +79,7 @@ func NewRecorder(cfg Config) (*Recorder, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Recorder{
-		cfg: cfg, run: strconv.FormatUint(rand.Uint64(), 36), refresh: refreshAfter, in: make(chan Exchange, inbox), wake: make(chan struct{}, 1),
+		cfg: cfg, run: strconv.FormatUint(rand.Uint64(), 36), refresh: refreshAfter, patient: lastWrite, in: make(chan Exchange, inbox), wake: make(chan struct{}, 1),
 		links: newLinks(cfg.Keep, cfg.KeepFailed), hours: map[string]*hour{}, gone: map[string]bool{},
 	}
 	var err error

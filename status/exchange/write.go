@@ -21,10 +21,10 @@ const (
 
 // keepWriting writes until ctx ends and everything is merged, then once more.
 func (r *Recorder) keepWriting(ctx context.Context, merged <-chan struct{}) {
-	// What the end does not wait for any more ends lastWrite after ctx.
+	// What the end does not wait for any more ends so long after ctx.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWrite, stop) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(r.patient, stop) })()
 	adopted := false
 	back := retry.Backoff{Base: 200 * time.Millisecond, Max: 10 * time.Second}
 	for attempt := 0; ; attempt++ { // once in any case: the end may come before the beginning

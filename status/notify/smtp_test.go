@@ -56,7 +56,7 @@ func startMail(t *testing.T, withTLS bool) *post {
 }
 
 func (p *post) config(tlsMode string) MailConfig {
-	return MailConfig{Name: "mail", Host: "127.0.0.1", Port: p.Port(), TLS: tlsMode, CAFile: p.ca, From: "Shelfstream <alerts@example.com>", Timeout: 5 * time.Second}
+	return MailConfig{Name: "mail", Host: "127.0.0.1", Port: p.Port(), TLS: tlsMode, CAFile: p.ca, From: "Shelfstream <alerts@example.com>", Timeout: patient}
 }
 
 func mailChannel(t *testing.T, cfg MailConfig) *Mail {

@@ -63,7 +63,8 @@ type Roster struct {
 	news    status.News
 	reading atomic.Pointer[fault.Fault]
 	writing atomic.Pointer[fault.Fault]
-	pulse   status.Pulse // of the topic: it took a report
+	pulse   status.Pulse  // of the topic: it took a report
+	patient time.Duration // lastWrite
 
 	mu      sync.Mutex
 	workers map[string]Worker // as the topic has them, this process too
@@ -86,7 +87,7 @@ func New(cfg Config) *Roster {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Roster{cfg: cfg, workers: map[string]Worker{}}
+	return &Roster{cfg: cfg, patient: lastWrite, workers: map[string]Worker{}}
 }
 
 // Run reports and reads until ctx ends, takes this process' report away, for which it waits two seconds at most, and returns nil. A log that cannot be

@@ -42,6 +42,7 @@ func join(t *testing.T, cfg Config) (r *Roster, leave func()) {
 		cfg.Stages = func() []status.Stage { return nil }
 	}
 	r = New(cfg)
+	r.patient = limit // the tests go by the goodbye
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

@@ -122,7 +122,7 @@ func (r *Roster) reports(ctx context.Context, topic string, well func()) error {
 	}
 	key := []byte(r.cfg.Self.Name)
 	defer func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.patient)
 		defer cancel()
 		if ctx.Err() != nil && p.Err() == nil {
 			if err := p.Produce(end, topic, 0, kafka.Record{Key: key}); err != nil {

@@ -24,7 +24,7 @@ func TestMemberKilledWhileItJoins(t *testing.T) {
 	if err := open(t, b.Addr()).EnsureTopics(t.Context(), kafka.TopicSpec{Name: "t", Partitions: 4}); err != nil {
 		t.Fatal(err)
 	}
-	stays, _ := joins(t, b)
+	stays, _ := joins(t, b, time.Minute)
 	gen, err := stays.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestMemberKilledWhileItJoins(t *testing.T) {
 	// Whoever has joined stops its work before it joins again, and takes its time.
 	stop := make(chan struct{})
 	gen.Start(func(context.Context) { <-stop })
-	killed, kill := joins(t, b)
+	killed, kill := joins(t, b, time.Second)
 	go func() { _, _ = killed.Next(t.Context()) }()
 	wait(t, b, "a second member", func(g *kfake.GroupInfo) bool { return len(g.Members) == 2 })
 	kill()
@@ -103,7 +103,7 @@ func TestConnectionOfAClientThatIsGone(t *testing.T) {
 // wait waits until the group is as wanted.
 func wait(t *testing.T, b *Broker, what string, as func(*kfake.GroupInfo) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	g, err := b.cluster.WaitGroupInfo(ctx, "g", func(g *kfake.GroupInfo) bool { return g != nil && as(g) })
 	if err != nil {
@@ -112,13 +112,13 @@ func wait(t *testing.T, b *Broker, what string, as func(*kfake.GroupInfo) bool) 
 }
 
 // joins is a member of a group, and what kills it: its connections end, and it makes no more.
-func joins(t *testing.T, b *Broker) (*kgo.ConsumerGroup, func()) {
+func joins(t *testing.T, b *Broker, session time.Duration) (*kgo.ConsumerGroup, func()) {
 	t.Helper()
 	var mu sync.Mutex
 	var conns []net.Conn
 	dead := false
 	cg, err := kgo.NewConsumerGroup(kgo.ConsumerGroupConfig{
-		ID: "g", Brokers: []string{b.Addr()}, Topics: []string{"t"}, SessionTimeout: time.Second, HeartbeatInterval: 100 * time.Millisecond,
+		ID: "g", Brokers: []string{b.Addr()}, Topics: []string{"t"}, SessionTimeout: session, HeartbeatInterval: 100 * time.Millisecond,
 		Dialer: &kgo.Dialer{DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
 			mu.Lock()
 			defer mu.Unlock()
