@@ -179,6 +179,8 @@ func TestSequencesNeverGoBack(t *testing.T) {
 		<-time.After(50 * time.Millisecond)
 		return false
 	})
+	l.checkpoint()
+	l.settled(w) // what was released is sent, too
 	seen := map[string]int64{}
 	n := 0
 	l.records("t.shop", func(key string, row map[string]string) {

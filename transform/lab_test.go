@@ -331,7 +331,7 @@ func (l *lab) products() (map[string]string, int) {
 // eventually polls a condition until it holds.
 func (l *lab) eventually(what string, ok func() bool) {
 	l.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			got, n := l.products()

@@ -16,6 +16,7 @@ import (
 
 	"shelfstream/internal/kafka"
 	"shelfstream/internal/retry"
+	"shelfstream/internal/testenv"
 	"shelfstream/schemas"
 	"shelfstream/schemas/registry"
 )
@@ -35,7 +36,9 @@ func (l *lab) gate() *gate {
 	to, err := url.Parse(l.registryURL)
 	check(l.t, err)
 	proxy := httputil.NewSingleHostReverseProxy(to)
-	g := &gate{t: l.t, addr: "127.0.0.1:0"}
+	addr, err := testenv.FreeAddr() // which nobody gets while it is shut
+	check(l.t, err)
+	g := &gate{t: l.t, addr: addr}
 	g.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s := int(g.status.Load()); s != 0 {
 			g.refused.Add(1)
@@ -54,7 +57,6 @@ func (g *gate) open() {
 	g.t.Helper()
 	ln, err := net.Listen("tcp", g.addr)
 	check(g.t, err)
-	g.addr = ln.Addr().String()
 	g.server = httptest.NewUnstartedServer(g.handler)
 	check(g.t, g.server.Listener.Close())
 	g.server.Listener = ln
