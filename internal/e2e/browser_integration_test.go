@@ -203,6 +203,20 @@ func (b *tab) sees(what, expression string) {
 	}
 }
 
+// loads goes to an address, again and again until an expression of the page is true: for pages that are not live.
+func (b *tab) loads(url, what, expression string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	err := testenv.WaitFor(ctx, what, func() (bool, error) {
+		b.open(url)
+		return js[bool](b, "Boolean("+expression+")"), nil
+	})
+	if err != nil {
+		b.t.Fatalf("%v; the page is %s", err, b.where())
+	}
+}
+
 // reads waits until the page's text has a text, whatever its case.
 func (b *tab) reads(text string) {
 	b.t.Helper()

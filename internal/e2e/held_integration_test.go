@@ -42,8 +42,7 @@ func TestPageHeld(t *testing.T) {
 	retire("product_no BETWEEN 81 AND 140")
 	f.equal()
 	b.album("let-out")
-	b.open(f.admin + "/audit")
-	b.reads("product mass removal 30m")
+	b.loads(f.admin+"/audit", "who let it out", "document.body.innerText.includes('product mass removal 30m')")
 	if text := js[string](b, "document.querySelector('main').innerText"); !strings.Contains(text, "the summer list") {
 		t.Errorf("the audit does not say why: %s", text)
 	}

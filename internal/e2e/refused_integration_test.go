@@ -69,11 +69,12 @@ func TestPageRefuses(t *testing.T) {
 
 	anna.open(parked)
 	refused("her own page", post(anna, token(anna)), 200)
-	anna.open(f.admin + "/audit")
+	const retries = `Array.from(document.querySelectorAll("main tbody tr")).filter(function (r) { return r.innerText.includes("retry parked"); })`
+	anna.loads(f.admin+"/audit", "who wanted to try again", retries+".length >= 6")
 	for _, text := range []string{"retry parked", "refused", viewer, operator, "done"} {
 		anna.reads(text)
 	}
-	if n := js[int](anna, `Array.from(document.querySelectorAll("main tbody tr")).filter(function (r) { return r.innerText.includes("retry parked") && r.innerText.toLowerCase().includes("refused"); }).length`); n != 5 {
+	if n := js[int](anna, retries+`.filter(function (r) { return r.innerText.toLowerCase().includes("refused"); }).length`); n != 5 {
 		t.Errorf("%d refusals are in the audit trail, want 5", n)
 	}
 	anna.album("audit")
