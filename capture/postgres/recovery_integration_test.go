@@ -324,16 +324,29 @@ func TestUnconfirmed(t *testing.T) {
 // TestPredecessorHangs: a source of the same slot that was cut off but still holds it, as a stopped process does, is disconnected.
 func TestPredecessorHangs(t *testing.T) {
 	d := newDatabase(t, fmt.Sprintf(counterTable, "a"))
-	hang := make(chan struct{})
+	hangs, hang := make(chan struct{}), make(chan struct{})
 	log := &collector{}
-	log.at = func(capture.Meta) { <-hang }
+	log.at = func(capture.Meta) { close(hangs); <-hang }
 	src := mustNew(t, d.config(tables("a")))
 	ended := make(chan error, 1)
-	go func() { ended <- src.Run(t.Context(), capture.Start{Snapshot: []string{"a"}}, log) }()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	go func() { ended <- src.Run(ctx, capture.Start{Snapshot: []string{"a"}}, log) }()
 	until(t, "the snapshot", func() bool { return log.end.Load() != nil || len(ended) > 0 })
 	d.exec("UPDATE a SET n = 1 WHERE id = 1")
+	until(t, "the predecessor to hang", func() bool {
+		select {
+		case <-hangs:
+			return true
+		default:
+			return len(ended) > 0
+		}
+	})
 	defer func() {
 		close(hang)
+		if t.Failed() {
+			cancel()
+		}
 		if err := <-ended; err == nil {
 			t.Error("the predecessor goes on")
 		}
