@@ -25,7 +25,7 @@ func (c *changing) Status() status.Stage {
 // events reads parts from a stream until ctx ends.
 func events(t *testing.T, base, path string) <-chan rendered {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, http.NoBody)
 	if err != nil {
@@ -78,7 +78,10 @@ func TestLive(t *testing.T) {
 	stream := events(t, "http://"+s.Addr(), "/live?page=%2F")
 	first := map[string]string{}
 	for len(first) < 4 { // nav, headline, picture, and the faults, of which there are none
-		p := <-stream
+		p, ok := <-stream
+		if !ok {
+			t.Fatalf("the stream ended after %v", first)
+		}
 		first[p.ID] = string(p.HTML)
 	}
 	if !strings.Contains(first["picture"], "<b>live</b>") || !strings.Contains(first["headline"], "All is well") {
@@ -106,7 +109,7 @@ func TestLive(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the server does not end")
 	}
 }

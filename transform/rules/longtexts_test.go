@@ -2,6 +2,7 @@ package rules
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestLongTextsTakeLinearTime(t *testing.T) {
       i: regex_replace(t, '-+', '')
       j: escape_html(t)
 `, withParts(t, env)).NewEvaluator()
-	begin := time.Now()
+	begin := cpu(t)
 	for _, s := range []string{"-", "<a", "<script></", "<!-- ", "&", "{\\par", "\\u", "a\u0301", ";a", "<p =\"", "}"} {
 		text := strings.Repeat(s, 1<<20/len(s))
 		var res Result
@@ -33,9 +34,19 @@ func TestLongTextsTakeLinearTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if took := time.Since(begin); took > time.Minute {
+	if took := cpu(t) - begin; took > time.Minute {
 		t.Errorf("11 MB took %s", took)
 	}
+}
+
+// cpu is the time that this process has computed for: another one beside it, or a machine that stands still, does not make it longer.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // withParts adds a list of texts to the root.
