@@ -135,7 +135,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.bound = b
 	r.mu.Unlock()
-	r.say(status.StateStandby, "waiting for a share of the partitions")
+	r.say(status.StateStarting, waitsForShare)
 
 	// What operators asked for is known before anything is evaluated: an override holds from the first product on.
 	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
@@ -380,6 +380,9 @@ func (r *Runner) followCheckpoints(ctx context.Context, b *bound) error {
 	return nil
 }
 
+// waitsForShare is what a worker does between two generations: that others have all the work is not known yet.
+const waitsForShare = "waiting for a share of the partitions"
+
 // generation runs the tasks of one assignment until it ends.
 func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -389,18 +392,22 @@ func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation)
 		<-ctx.Done()
 		return nil
 	}
-	r.say(status.StateLive, "")
 	if b.board != nil {
 		b.board.assign(partitions)
 	}
+	tasks := map[int32]*task{}
 	for _, p := range partitions {
-		t := r.newTask(b, p)
-		r.mu.Lock()
-		r.tasks[p] = t
-		r.mu.Unlock()
+		tasks[p] = r.newTask(b, p)
+	}
+	r.mu.Lock()
+	r.tasks = tasks
+	r.mu.Unlock()
+	r.say(status.StateLive, "") // as far as its tasks are, which have begun to
+	for _, t := range tasks {
 		g.Go(func() error { return r.keepRunning(ctx, t) })
 	}
 	err := g.Wait()
+	r.say(status.StateStarting, waitsForShare)
 	r.mu.Lock()
 	r.tasks = map[int32]*task{}
 	r.mu.Unlock()
@@ -459,6 +466,7 @@ func (r *Runner) faultsOf(err error) fault.List {
 
 func (r *Runner) newTask(b *bound, partition int32) *task {
 	return &task{
+		watch:     observer{state: status.StateStarting},
 		partition: partition, topic: r.topic, parked: r.ParkedTopic(),
 		layout: b.layout, program: b.program, decoders: b.decoders, frontier: b.frontier,
 		client: r.cfg.Client, store: r.cfg.Store, prefix: makePrefix(b.viewID, partition),

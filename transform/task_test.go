@@ -8,6 +8,7 @@ import (
 
 	"shelfstream/internal/kafka"
 	"shelfstream/schemas"
+	"shelfstream/status"
 )
 
 func num(n int64) schemas.Value  { return schemas.Int(n) }
@@ -309,6 +310,25 @@ func TestExplainNamesRuleAndRows(t *testing.T) {
 	if _, err := w.Explain(t.Context(), "999"); err == nil {
 		t.Error("a product that is not there was explained")
 	}
+}
+
+// A view is live when all its tasks are: not while it waits for its share of them, nor before they have begun.
+func TestLiveWithItsTasks(t *testing.T) {
+	l := newLab(t)
+	l.put("rate", num(1), dec(2500))
+	l.product(1, 1)
+	l.checkpoint()
+	w := l.start(l.config(labRules))
+	l.eventually("live", func() bool {
+		s := w.Status()
+		ready := s.State == status.StateLive || s.State == status.StateStandby
+		for i := range labPartitions {
+			if ready && (len(s.Positions) <= i || s.Positions[i].Value == "") {
+				t.Fatalf("%s with %+v", s.State, s.Positions)
+			}
+		}
+		return ready
+	})
 }
 
 // A worker whose own reading of the checkpoints lies behind takes over: it must not go by what it knows, but by what the owner before may have
