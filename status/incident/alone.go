@@ -137,11 +137,11 @@ func (a *Alone) condition(open bool, now time.Time) *condition {
 // stoodStill is for how long of its silence this process could not have heard the log: it was stopped, or its machine was, so it did not look either.
 func (a *Alone) stoodStill(quiet time.Duration, now time.Time) time.Duration {
 	since := now.Sub(a.looked)
-	switch {
-	case a.looked.IsZero() || quiet < since:
+	if quiet < since { // it has answered since
 		a.stood = 0
-	case since > a.cfg.Every+a.cfg.Rules.Alone/3:
-		a.stood += since
+	}
+	if !a.looked.IsZero() && since > a.cfg.Every+a.cfg.Rules.Alone/3 {
+		a.stood += min(quiet, since)
 	}
 	a.looked = now
 	return a.stood

@@ -120,6 +120,11 @@ func TestAloneAfterAPause(t *testing.T) {
 		h.quiet += d
 		h.pass(time.Second)
 	}
+	h.quiet = -10 * time.Millisecond // it answered after the last look
+	paused(40 * time.Second)
+	h.shows("")
+	h.quiet = 0
+	h.pass(time.Second)
 	h.quiet = 5 * time.Second
 	paused(40 * time.Second)
 	paused(40 * time.Second)

@@ -34,6 +34,11 @@ func (r *Rules) Look(prev *State, in Input) *State {
 	r.defaults()
 	next := prev.clone()
 	next.notLater(in.Now)
+	if !in.own { // who is alone looks only while the log is away, and reads nobody
+		if next.memory.wake(r, in.Now); next.memory.stood.After(in.Away) {
+			in.Away = next.memory.stood
+		}
+	}
 	sc := r.survey(&next.memory, in.Workers, in.Now)
 	open := next.open()
 	cs := r.conditions(sc, open, &in)

@@ -406,27 +406,6 @@ func TestSilent(t *testing.T) {
 	sc.want()
 }
 
-// TestClockGoesBack: a clock that is set back neither resolves nor opens anything, nor keeps a timer waiting until it has caught up.
-func TestClockGoesBack(t *testing.T) {
-	sc := newScenery(t)
-	s := sc.stage("a", status.KindSink, "shop")
-	sc.fail(s, "mysql.unreachable", "refused")
-	s.Attempt = 5
-	sc.pass(time.Minute)
-	id := sc.only().ID
-	// Another keeper takes over, on a machine whose clock is a day behind.
-	sc.state.memory = memory{}
-	sc.now = sc.now.Add(-24 * time.Hour)
-	sc.pass(time.Minute)
-	sc.want("sink shop mysql.unreachable 5")
-	sc.heal(s)
-	sc.pass(15 * time.Second)
-	sc.want()
-	if i := sc.only(); i.ID != id || i.Open() || strings.Contains(i.Log[len(i.Log)-1].What, "-") {
-		t.Errorf("%+v", i)
-	}
-}
-
 // TestHistory: of what is over the newest 500 are kept, for 30 days.
 func TestHistory(t *testing.T) {
 	sc := newScenery(t)
@@ -460,22 +439,4 @@ func TestLinkLeft(t *testing.T) {
 	sc.rules.Links = []string{"source erp"}
 	sc.pass(20 * time.Second)
 	sc.want()
-}
-
-// TestClockGoesBackWhileBehind: what waited behind trouble that is over is let go in time, also by a keeper whose clock is a day behind that of the one before.
-func TestClockGoesBackWhileBehind(t *testing.T) {
-	sc := newScenery(t)
-	sc.rules.Lag = time.Minute
-	erp, shop := sc.stage("a", status.KindCapture, "erp"), sc.stage("a", status.KindSink, "shop")
-	sc.fail(erp, "postgres.unreachable", "no answer")
-	erp.Attempt = 5
-	shop.Positions = []status.Position{{Name: "product/0", LagSeconds: 100}}
-	sc.pass(15 * time.Second)
-	sc.heal(erp)
-	sc.pass(15 * time.Second)
-	sc.want("sink shop pipeline.lag 1 behind source erp")
-	sc.state.memory = memory{}
-	sc.now = sc.now.Add(-24 * time.Hour)
-	sc.pass(3 * time.Minute)
-	sc.want("sink shop pipeline.lag 1")
 }

@@ -18,12 +18,27 @@ type memory struct {
 	heard   map[string]heard     // worker → its newest report
 	pending map[string]time.Time // condition → since when it shows, while it is no incident yet
 	missing map[string]time.Time // incident → since when its condition does not show
+	looked  time.Time            // when it was looked last
+	stood   time.Time            // when this process went on after it had stood still; zero: it never did
+}
+
+// wake goes by that this process looks every few seconds, or stood still meanwhile, with its machine or alone. What others said then it has not read yet, so nothing new is an incident before
+// that can have come, nor is anything over because it did not show for so long.
+func (m *memory) wake(r *Rules, now time.Time) {
+	if gap := now.Sub(m.looked); !m.looked.IsZero() && gap > r.Gone/3 {
+		m.stood = now
+		for id, since := range m.missing {
+			m.missing[id] = since.Add(gap)
+		}
+	}
+	m.looked = now
 }
 
 // clone is a state to change.
 func (s *State) clone() *State {
 	c := &State{Incidents: make(map[string]*Incident, len(s.Incidents)), memory: memory{
 		heard: maps.Clone(s.memory.heard), pending: maps.Clone(s.memory.pending), missing: maps.Clone(s.memory.missing),
+		looked: s.memory.looked, stood: s.memory.stood,
 	}}
 	for id, i := range s.Incidents {
 		c.Incidents[id] = i.clone()
