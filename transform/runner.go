@@ -135,7 +135,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.bound = b
 	r.mu.Unlock()
-	r.say(status.StateStarting, waitsForShare)
+	r.say(status.StateStarting, "waiting for a share of the partitions") // that others have all the work is not known yet
 
 	// What operators asked for is known before anything is evaluated: an override holds from the first product on.
 	backoff := retry.Backoff{Base: 50 * time.Millisecond, Max: 2 * time.Second}
@@ -380,9 +380,6 @@ func (r *Runner) followCheckpoints(ctx context.Context, b *bound) error {
 	return nil
 }
 
-// waitsForShare is what a worker does between two generations: that others have all the work is not known yet.
-const waitsForShare = "waiting for a share of the partitions"
-
 // generation runs the tasks of one assignment until it ends.
 func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -407,7 +404,6 @@ func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation)
 		g.Go(func() error { return r.keepRunning(ctx, t) })
 	}
 	err := g.Wait()
-	r.say(status.StateStarting, waitsForShare)
 	r.mu.Lock()
 	r.tasks = map[int32]*task{}
 	r.mu.Unlock()
