@@ -399,7 +399,7 @@ func (r *Runner) generation(ctx context.Context, b *bound, gen kafka.Generation)
 	r.mu.Lock()
 	r.tasks = tasks
 	r.mu.Unlock()
-	r.say(status.StateLive, "") // as far as its tasks are, which have begun to
+	r.say(status.StateLive, "") // Status shows that of a task which is not yet
 	for _, t := range tasks {
 		g.Go(func() error { return r.keepRunning(ctx, t) })
 	}

@@ -49,7 +49,7 @@ type Recorder struct {
 	cfg     Config
 	run     string        // names this process' keys
 	refresh int64         // refreshAfter
-	patient time.Duration // lastWrite
+	patient time.Duration // lastWrite; tests, which go by what the end writes, give it more
 	in      chan Exchange
 	wake    chan struct{} // capacity 1: there is something to write
 	trouble atomic.Pointer[fault.Fault]

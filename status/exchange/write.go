@@ -21,7 +21,7 @@ const (
 
 // keepWriting writes until ctx ends and everything is merged, then once more.
 func (r *Recorder) keepWriting(ctx context.Context, merged <-chan struct{}) {
-	// What the end does not wait for any more ends so long after ctx.
+	// A write that is under way when ctx ends has r.patient to finish, or the process would wait for a log that is away.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(r.patient, stop) })()

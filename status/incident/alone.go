@@ -111,8 +111,8 @@ const nameSpan = 10 * time.Minute
 // condition is that of the log, nil if it answers. Until it has answered this process, what the process before has found holds.
 func (a *Alone) condition(open bool, now time.Time) *condition {
 	quiet, ever, why := a.cfg.Log()
-	if stood := a.stoodStill(quiet, time.Now()); !open {
-		quiet -= stood // who stood still has not listened
+	if stood := a.stoodStill(quiet, time.Now()); !open { // the clock that quiet is measured by, not the configured one
+		quiet -= stood
 	}
 	if quiet < a.cfg.Rules.Alone && (ever || !open) {
 		return nil

@@ -22,8 +22,8 @@ type memory struct {
 	stood   time.Time            // when this process went on after it had stood still; zero: it never did
 }
 
-// wake goes by that this process looks every few seconds, or stood still meanwhile, with its machine or alone. What others said then it has not read yet, so nothing new is an incident before
-// that can have come, nor is anything over because it did not show for so long.
+// wake notes a look. The keeper looks each second, so after a long gap it has stood still, with its machine or alone. What others said meanwhile it has not read yet: nothing new is an
+// incident before that can have come, nor is anything over because it did not show for so long.
 func (m *memory) wake(r *Rules, now time.Time) {
 	if gap := now.Sub(m.looked); !m.looked.IsZero() && gap > r.Gone/3 {
 		m.stood = now

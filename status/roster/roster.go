@@ -64,7 +64,7 @@ type Roster struct {
 	reading atomic.Pointer[fault.Fault]
 	writing atomic.Pointer[fault.Fault]
 	pulse   status.Pulse  // of the topic: it took a report
-	patient time.Duration // lastWrite
+	patient time.Duration // lastWrite; tests, which go by what the end writes, give it more
 
 	mu      sync.Mutex
 	workers map[string]Worker // as the topic has them, this process too
